@@ -1,0 +1,38 @@
+//! Compiles the `.proto` files with protox, in pure Rust: no `protoc` is needed.
+
+use std::{env, path::PathBuf};
+
+use protox::{
+    Compiler,
+    file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver},
+};
+
+const FILES: [&str; 6] = [
+    "coracle/v1/bootstrap.proto",
+    "coracle/v1/maintenance.proto",
+    "coracle/v1/node.proto",
+    "coracle/v1/object.proto",
+    "coracle/v1/storage.proto",
+    "coracle/v1/summary.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=coracle");
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(IncludeFileResolver::new(PathBuf::from(".")));
+    // google/rpc/status.proto comes compiled from the crate that also holds its Rust type.
+    resolver.add(DescriptorSetFileResolver::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).include_source_info(true);
+    for file in FILES {
+        compiler.open_file(file)?;
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .extern_path(".google.rpc", "::tonic_types")
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}
