@@ -1,1 +1,18 @@
-//! Under construction.
+//! The way every component speaks to the apiserver: the [`ObjectApi`] trait and its gRPC adapter.
+//!
+//! Components and tests see the trait alone, with objects as JSON bytes, so that they read just the fields they
+//! need. Nobody but the apiserver opens the store. [`join`] is how a process that holds only a token gets its
+//! certificate; [`connect`] makes channels over the injected network.
+
+pub mod connect;
+mod convert;
+mod grpc;
+pub mod join;
+pub mod object_api;
+
+pub use connect::{Connector, Server};
+pub use grpc::GrpcClient;
+pub use object_api::{
+    BatchOptions, DeleteOptions, Event, EventKind, Fence, ListPage, ListQuery, Object, ObjectApi, PatchType,
+    Propagation, WatchQuery, WatchStream, Write, WriteOptions,
+};
