@@ -7,6 +7,7 @@
 
 pub mod announce;
 pub mod clock;
+pub mod connect;
 pub mod health;
 pub mod identity;
 pub mod logging;
