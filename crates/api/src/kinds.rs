@@ -1,0 +1,231 @@
+//! The table of built-in resources: one row a kind, and the ways to find a row.
+//!
+//! A row says everything generic machinery needs (names, scope, verbs, subresources, selectable fields, how to
+//! decode). Per-kind behaviour lives in the apiserver's strategy files. Adding a kind is one row here and one name in
+//! `object`'s list.
+
+use std::fmt;
+
+use crate::object::DecodeFn;
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use table::*;
+
+/// The verbs of an ordinary resource, in discovery's order.
+pub const ALL_VERBS: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
+
+/// One served resource: the static facts about a kind.
+///
+/// Source: the Kubernetes API reference and what discovery of a real apiserver answers.
+pub struct Resource {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// API version inside the group.
+    pub version: &'static str,
+    /// CamelCase kind, for example `Pod`.
+    pub kind: &'static str,
+    /// Lowercase plural, the name in URLs, for example `pods`.
+    pub plural: &'static str,
+    /// Lowercase singular, for example `pod`.
+    pub singular: &'static str,
+    /// Abbreviations that kubectl accepts, for example `po`.
+    pub short_names: &'static [&'static str],
+    /// Groupings such as `all`.
+    pub categories: &'static [&'static str],
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// What may be done, in discovery's order.
+    pub verbs: &'static [&'static str],
+    /// Subresources that are served, in alphabetical order.
+    pub subresources: &'static [Subresource],
+    /// Fields that field selectors may name.
+    pub selectable_fields: &'static [&'static str],
+    /// The prefix of every key in the store, for example `/pods/` or `/apps/deployments/`.
+    pub store_prefix: &'static str,
+    /// `group/version`, or only the version for the core group.
+    pub api_version: &'static str,
+    pub(crate) decode: DecodeFn,
+}
+
+/// One subresource of a [`Resource`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subresource {
+    /// The part after the slash, for example `status`.
+    pub name: &'static str,
+    /// Group of the body's kind; empty means the core group, or the parent's own where the kind is the parent's.
+    pub group: &'static str,
+    /// Version of the body's kind; empty where it is the parent's.
+    pub version: &'static str,
+    /// Kind of the body, for example `Scale`.
+    pub kind: &'static str,
+    /// What may be done.
+    pub verbs: &'static [&'static str],
+}
+
+impl Resource {
+    /// `group/version`, or only the version for the core group; the `apiVersion` of an object.
+    pub fn api_version(&self) -> &'static str {
+        self.api_version
+    }
+
+    /// The prefix of every key of this resource in the store: `/pods/`, `/apps/deployments/`.
+    pub fn store_prefix(&self) -> &'static str {
+        self.store_prefix
+    }
+
+    /// The key of an object in the store; `namespace` is empty for cluster-scoped kinds.
+    pub fn store_key(&self, namespace: &str, name: &str) -> String {
+        let mut key = String::with_capacity(self.store_prefix.len() + namespace.len() + 1 + name.len());
+        key.push_str(self.store_prefix);
+        key.push_str(namespace);
+        key.push('/');
+        key.push_str(name);
+        key
+    }
+
+    /// The kind of a list of these objects.
+    pub fn list_kind(&self) -> String {
+        format!("{}List", self.kind)
+    }
+
+    /// The plural qualified by its group, as error messages and Status details write it: `deployments.apps`.
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.to_owned()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+
+    /// The subresource of this name.
+    pub fn subresource(&self, name: &str) -> Option<&'static Subresource> {
+        self.subresources
+            .iter()
+            .find(|subresource| subresource.name == name)
+    }
+
+    /// Whether the resource serves this verb.
+    pub fn has_verb(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// Whether objects of this kind keep a `status` that only the status subresource writes.
+    pub fn has_status(&self) -> bool {
+        self.subresource("status").is_some()
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(name)
+            || self.plural == name
+            || self.singular == name
+            || self.short_names.contains(&name)
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        self.plural == other.plural && self.group == other.group && self.version == other.version
+    }
+}
+
+impl Eq for Resource {}
+
+impl std::hash::Hash for Resource {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.plural.hash(state);
+        self.group.hash(state);
+        self.version.hash(state);
+    }
+}
+
+impl PartialOrd for Resource {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Resource {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.group, self.plural, self.version).cmp(&(other.group, other.plural, other.version))
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resource({}, {})", self.qualified(), self.version)
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.qualified())
+    }
+}
+
+/// Finds a resource by `name`: a kind, plural, singular or short name, a plural with its group
+/// (`deployments.apps`, `deployments.v1.apps`), or everything at once (`apps/v1/Deployment`).
+///
+/// `api_version` narrows the search where it is not empty. Where two groups share a name the first row wins, as the
+/// first group in discovery does for kubectl.
+pub fn find(api_version: &str, name: &str) -> Option<&'static Resource> {
+    let (api_version, name) = match name.rsplit_once('/') {
+        Some((prefix, rest)) if api_version.is_empty() || api_version == prefix => (prefix, rest),
+        Some(_) => return None,
+        None => (api_version, name),
+    };
+    let fits = |resource: &&&Resource| api_version.is_empty() || resource.api_version == api_version;
+    if let Some(found) = RESOURCES
+        .iter()
+        .filter(fits)
+        .find(|resource| resource.is_named(name))
+    {
+        return Some(found);
+    }
+    let (plural, group) = name.split_once('.')?;
+    RESOURCES
+        .iter()
+        .filter(fits)
+        .find(|resource| {
+            let versioned = group
+                .strip_prefix(resource.version)
+                .and_then(|rest| rest.strip_prefix('.'));
+            resource.is_named(plural) && (resource.group == group || versioned == Some(resource.group))
+        })
+        .copied()
+}
+
+/// Finds the resource that a REST path names: exact group, version and plural.
+pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    RESOURCES
+        .iter()
+        .find(|resource| resource.group == group && resource.version == version && resource.plural == plural)
+        .copied()
+}
+
+/// Finds the resource of an object's `apiVersion` and `kind`, both exact.
+pub fn of_object(api_version: &str, kind: &str) -> Option<&'static Resource> {
+    RESOURCES
+        .iter()
+        .find(|resource| resource.api_version == api_version && resource.kind == kind)
+        .copied()
+}
+
+/// Finds the resource whose store prefix `key` starts with.
+pub fn of_key(key: &str) -> Option<&'static Resource> {
+    RESOURCES
+        .iter()
+        .find(|resource| key.starts_with(resource.store_prefix))
+        .copied()
+}

@@ -1,0 +1,229 @@
+//! Built-in objects as typed structs behind one trait, and the way from JSON to them.
+//!
+//! Decoding a Kubernetes type is a large generic instantiation, so it happens only here, in functions that are not
+//! generic: everybody else goes through [`decode`], [`typed`] and [`Object::to_json`]. What the struct does not know
+//! is reported, not kept; deciding whether that is ignored, warned of or refused is the caller's.
+
+use std::any::Any;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::kinds::{self, Resource};
+use crate::scan;
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use error::DecodeError;
+
+/// A built-in object of any kind.
+pub trait Object: Any + Send + Sync + fmt::Debug {
+    /// The row of this object's kind.
+    fn resource(&self) -> &'static Resource;
+    /// The object's metadata.
+    fn metadata(&self) -> &ObjectMeta;
+    /// The object's metadata, to change.
+    fn metadata_mut(&mut self) -> &mut ObjectMeta;
+    /// The object as JSON, `apiVersion`, `kind` and `metadata` first.
+    fn to_json(&self) -> Vec<u8>;
+    /// A copy.
+    fn clone_box(&self) -> Box<dyn Object>;
+    /// For downcasts; see `downcast_ref` of `dyn Object`.
+    fn as_any(&self) -> &dyn Any;
+    /// For downcasts; see `downcast_mut` of `dyn Object`.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+    /// For downcasts by value.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl dyn Object {
+    /// The typed object, where it is a `T`.
+    pub fn downcast_ref<T: Object>(&self) -> Option<&T> {
+        self.as_any().downcast_ref()
+    }
+
+    /// The typed object, to change, where it is a `T`.
+    pub fn downcast_mut<T: Object>(&mut self) -> Option<&mut T> {
+        self.as_any_mut().downcast_mut()
+    }
+
+    /// The object's name; empty where it has none yet.
+    pub fn name(&self) -> &str {
+        self.metadata().name.as_deref().unwrap_or_default()
+    }
+
+    /// The object's namespace; empty for cluster-scoped kinds.
+    pub fn namespace(&self) -> &str {
+        self.metadata().namespace.as_deref().unwrap_or_default()
+    }
+}
+
+impl Clone for Box<dyn Object> {
+    fn clone(&self) -> Self {
+        self.as_ref().clone_box()
+    }
+}
+
+/// A typed struct that has a row in the table of kinds.
+pub trait BuiltIn: Object + Sized {
+    /// Decodes the struct alone; unknown fields are dropped.
+    fn parse(json: &[u8]) -> Result<Self, serde_json::Error>;
+    /// Decodes and reports unknown fields.
+    fn decode(json: &[u8]) -> Result<Undecided, serde_json::Error>;
+}
+
+/// An object and the paths of the fields that its struct does not know.
+pub type Undecided = (Box<dyn Object>, Vec<String>);
+
+/// How a row of the table decodes its kind.
+pub type DecodeFn = fn(&[u8]) -> Result<Undecided, serde_json::Error>;
+
+/// An object read from JSON, with what was strange about the JSON.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The object, without what its struct does not know.
+    pub object: Box<dyn Object>,
+    /// Paths of fields that the struct does not know.
+    pub unknown_fields: Vec<String>,
+    /// Paths of fields that occur twice; the last one counts. Empty unless [`Duplicates::Find`] was asked for.
+    pub duplicate_fields: Vec<String>,
+}
+
+impl Decoded {
+    /// What is strange, in the words of upstream's warnings, duplicates first.
+    pub fn warnings(&self) -> Vec<String> {
+        let duplicates = self
+            .duplicate_fields
+            .iter()
+            .map(|path| format!("duplicate field \"{path}\""));
+        duplicates
+            .chain(
+                self.unknown_fields
+                    .iter()
+                    .map(|path| format!("unknown field \"{path}\"")),
+            )
+            .collect()
+    }
+
+    /// `strict decoding error: unknown field "spec.x"`, where anything is strange.
+    pub fn strict_error(&self) -> Option<String> {
+        let warnings = self.warnings();
+        (!warnings.is_empty()).then(|| format!("strict decoding error: {}", warnings.join(", ")))
+    }
+}
+
+/// Whether [`decode`] looks for fields that occur twice, which costs a second pass over the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Report them.
+    Find,
+    /// The last one wins, silently.
+    Ignore,
+}
+
+/// Reads an object of `resource` from JSON.
+///
+/// `apiVersion` and `kind` may be missing (the Python client leaves them out); where they are there, they must fit.
+pub fn decode(resource: &Resource, json: &[u8], duplicates: Duplicates) -> Result<Decoded, DecodeError> {
+    let (object, unknown_fields) =
+        (resource.decode)(json).map_err(|source| DecodeError::explain(resource, json, &source))?;
+    let duplicate_fields = match duplicates {
+        Duplicates::Find => scan::duplicate_fields(json),
+        Duplicates::Ignore => Vec::new(),
+    };
+    Ok(Decoded {
+        object,
+        unknown_fields,
+        duplicate_fields,
+    })
+}
+
+/// Reads a typed object from JSON that is known to be sound, such as what the store holds.
+pub fn typed<T: BuiltIn>(json: &[u8]) -> Result<T, DecodeError> {
+    T::parse(json).map_err(|source| DecodeError::broken(json, &source))
+}
+
+fn path_text(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", path_text(parent)),
+        Path::Map { parent, key } => {
+            let parent = path_text(parent);
+            if parent.is_empty() {
+                key.clone()
+            } else {
+                format!("{parent}.{key}")
+            }
+        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            path_text(parent)
+        }
+    }
+}
+
+macro_rules! built_in {
+    ($($row:ident: $type:ty,)*) => {$(
+        impl Object for $type {
+            fn resource(&self) -> &'static Resource {
+                kinds::$row
+            }
+            fn metadata(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+            fn to_json(&self) -> Vec<u8> {
+                match serde_json::to_vec(self) {
+                    Ok(json) => json,
+                    Err(error) => unreachable!("a typed object has only string keys and finite numbers: {error}"),
+                }
+            }
+            fn clone_box(&self) -> Box<dyn Object> {
+                Box::new(self.clone())
+            }
+            fn as_any(&self) -> &dyn Any {
+                self
+            }
+            fn as_any_mut(&mut self) -> &mut dyn Any {
+                self
+            }
+            fn into_any(self: Box<Self>) -> Box<dyn Any> {
+                self
+            }
+        }
+
+        impl BuiltIn for $type {
+            fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
+                serde_json::from_slice(json)
+            }
+            fn decode(json: &[u8]) -> Result<Undecided, serde_json::Error> {
+                let mut unknown = Vec::new();
+                let mut reader = serde_json::Deserializer::from_slice(json);
+                let object: Self =
+                    serde_ignored::deserialize(&mut reader, |path| unknown.push(path_text(&path)))?;
+                reader.end()?;
+                Ok((Box::new(object), unknown))
+            }
+        }
+    )*};
+}
+
+built_in! {
+    NAMESPACE: k8s_openapi::api::core::v1::Namespace,
+    NODE: k8s_openapi::api::core::v1::Node,
+    PERSISTENT_VOLUME: k8s_openapi::api::core::v1::PersistentVolume,
+    SERVICE_ACCOUNT: k8s_openapi::api::core::v1::ServiceAccount,
+    SECRET: k8s_openapi::api::core::v1::Secret,
+    CONFIG_MAP: k8s_openapi::api::core::v1::ConfigMap,
+    PERSISTENT_VOLUME_CLAIM: k8s_openapi::api::core::v1::PersistentVolumeClaim,
+    SERVICE: k8s_openapi::api::core::v1::Service,
+    POD: k8s_openapi::api::core::v1::Pod,
+    REPLICA_SET: k8s_openapi::api::apps::v1::ReplicaSet,
+    DEPLOYMENT: k8s_openapi::api::apps::v1::Deployment,
+    LEASE: k8s_openapi::api::coordination::v1::Lease,
+    EVENT: k8s_openapi::api::core::v1::Event,
+}
