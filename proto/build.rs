@@ -2,6 +2,8 @@
 
 use std::{env, path::PathBuf};
 
+use prost::Message;
+use prost_types::FileDescriptorSet;
 use protox::{
     Compiler,
     file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver},
@@ -20,8 +22,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=coracle");
     let mut resolver = ChainFileResolver::new();
     resolver.add(IncludeFileResolver::new(PathBuf::from(".")));
-    // google/rpc/status.proto comes compiled from the crate that also holds its Rust type.
-    resolver.add(DescriptorSetFileResolver::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?);
+    // google.rpc comes compiled from the crate that also holds its Rust types, under names without a folder.
+    let mut google_rpc = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
+    for file in &mut google_rpc.file {
+        if !file.name().contains('/') {
+            file.name = Some(format!("google/rpc/{}", file.name()));
+        }
+    }
+    resolver.add(DescriptorSetFileResolver::new(google_rpc));
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).include_source_info(true);

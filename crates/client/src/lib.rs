@@ -2,15 +2,14 @@
 //!
 //! Components and tests see the trait alone, with objects as JSON bytes, so that they read just the fields they
 //! need. Nobody but the apiserver opens the store. [`join`] is how a process that holds only a token gets its
-//! certificate; [`connect`] makes channels over the injected network.
+//! certificate.
 
-pub mod connect;
 mod convert;
+pub mod error;
 mod grpc;
 pub mod join;
 pub mod object_api;
 
-pub use connect::{Connector, Server};
 pub use grpc::GrpcClient;
 pub use object_api::{
     BatchOptions, DeleteOptions, Event, EventKind, Fence, ListPage, ListQuery, Object, ObjectApi, PatchType,
