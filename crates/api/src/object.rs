@@ -164,6 +164,32 @@ fn path_text(path: &serde_ignored::Path<'_>) -> String {
     }
 }
 
+/// Moves `metadata` behind `apiVersion` and `kind`, where the canonical encoding wants it.
+///
+/// The generated structs write their fields in alphabetical order, so data may stand before metadata.
+fn metadata_first(mut json: Vec<u8>) -> Vec<u8> {
+    const NAME: &[u8] = b"\"metadata\":";
+    let Some(start) = scan::field_ends(&json).nth(1).map(|end| end + 1) else {
+        return json;
+    };
+    if json[start..].starts_with(NAME) {
+        return json;
+    }
+    let mut field_start = start;
+    let found = scan::field_ends(&json).skip(2).find_map(|end| {
+        let field = field_start..end;
+        field_start = end + 1;
+        json[field.clone()].starts_with(NAME).then_some(field)
+    });
+    if let Some(field) = found {
+        // `a,b,metadata` becomes `metadata,a,b` with the comma in between carried along.
+        let before = field.start - start;
+        json[start..field.end].rotate_left(before);
+        json[start + field.len()..field.end].rotate_right(1);
+    }
+    json
+}
+
 macro_rules! built_in {
     ($($row:ident: $type:ty,)*) => {$(
         impl Object for $type {
@@ -178,7 +204,7 @@ macro_rules! built_in {
             }
             fn to_json(&self) -> Vec<u8> {
                 match serde_json::to_vec(self) {
-                    Ok(json) => json,
+                    Ok(json) => metadata_first(json),
                     Err(error) => unreachable!("a typed object has only string keys and finite numbers: {error}"),
                 }
             }

@@ -46,6 +46,35 @@ pub fn offset_of(json: &[u8], line: usize, column: usize) -> usize {
     (start + column.saturating_sub(1)).min(json.len())
 }
 
+/// The ends of the fields of the outermost object: offsets of the commas between them and of the closing brace.
+pub(crate) fn field_ends(json: &[u8]) -> impl Iterator<Item = usize> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    json.iter().enumerate().filter_map(move |(at, byte)| {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            return None;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                return (depth == 0).then_some(at);
+            }
+            b',' if depth == 1 => return Some(at),
+            _ => {}
+        }
+        None
+    })
+}
+
 enum Frame<'a> {
     Object {
         key: Cow<'a, str>,

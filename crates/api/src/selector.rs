@@ -1,6 +1,23 @@
-//! Label and field selectors: parsing, printing and matching.
+//! Label and field selectors: text to conditions, conditions to text, and matching.
+//!
+//! The parser is our own and keeps upstream's grammar to the letter, odd corners and messages included, because
+//! clients send what upstream accepts and show what it answers.
 
-use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+mod field;
+mod label;
+mod lexer;
+mod parser;
+#[cfg(test)]
+mod tests;
+
+pub use field::{FieldSelector, FieldTerm};
+pub use label::{LabelSelector, Operator, Requirement};
+
+/// Longest selector text that is parsed, in bytes; longer ones are refused.
+pub const SELECTOR_MAX_BYTES: usize = 64 * 1024;
 
 /// Something that labels can be looked up in.
 pub trait LabelSet {
@@ -8,45 +25,67 @@ pub trait LabelSet {
     fn label(&self, key: &str) -> Option<&str>;
 }
 
-/// A condition on labels.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LabelSelector {}
+impl LabelSet for BTreeMap<String, String> {
+    fn label(&self, key: &str) -> Option<&str> {
+        self.get(key).map(String::as_str)
+    }
+}
 
-impl LabelSelector {
-    /// The selector that matches everything.
-    pub fn everything() -> Self {
-        Self {}
+impl<S: std::hash::BuildHasher> LabelSet for HashMap<String, String, S> {
+    fn label(&self, key: &str) -> Option<&str> {
+        self.get(key).map(String::as_str)
     }
-    /// Reads selector text such as `app=eva,release in (east,west)`.
-    pub fn parse(_text: &str) -> Result<Self, SelectorError> {
-        Ok(Self {})
+}
+
+impl<T: LabelSet> LabelSet for Option<T> {
+    fn label(&self, key: &str) -> Option<&str> {
+        self.as_ref().and_then(|labels| labels.label(key))
     }
-    /// Whether the labels fit.
-    pub fn matches(&self, _labels: &(impl LabelSet + ?Sized)) -> bool {
-        true
+}
+
+impl<K: AsRef<str>, V: AsRef<str>> LabelSet for [(K, V)] {
+    fn label(&self, key: &str) -> Option<&str> {
+        self.iter()
+            .find(|(known, _)| known.as_ref() == key)
+            .map(|(_, value)| value.as_ref())
+    }
+}
+
+impl<T: LabelSet + ?Sized> LabelSet for &T {
+    fn label(&self, key: &str) -> Option<&str> {
+        (**self).label(key)
     }
 }
 
 /// Why a selector cannot be used; the message is upstream's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SelectorError(pub String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectorError(String);
 
-/// A condition on fields.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldSelector {}
+impl SelectorError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
 
-impl FieldSelector {
-    /// Reads selector text such as `spec.nodeName=node-1,status.phase!=Failed`.
-    pub fn parse(_text: &str) -> Result<Self, SelectorError> {
-        Ok(Self {})
+impl fmt::Display for SelectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
-    /// Whether the fields fit; `field` looks a field's value up.
-    pub fn matches<'a>(&self, _field: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
-        true
+}
+
+impl std::error::Error for SelectorError {}
+
+impl From<SelectorError> for crate::status::ApiError {
+    fn from(error: SelectorError) -> Self {
+        Self::bad_request(error.0)
     }
-    /// The value that `field` must have, where the selector requires exactly one.
-    pub fn requires_exact(&self, _field: &str) -> Option<&str> {
-        None
+}
+
+fn check_size(text: &str) -> Result<(), SelectorError> {
+    if text.len() > SELECTOR_MAX_BYTES {
+        return Err(SelectorError::new(format!(
+            "selector has more than {SELECTOR_MAX_BYTES} bytes"
+        )));
     }
+    Ok(())
 }

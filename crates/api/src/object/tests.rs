@@ -96,3 +96,22 @@ fn deep_nesting_is_an_error_and_not_a_crash() {
     let text = format!("{{\"metadata\":{}", "[".repeat(100_000));
     assert!(decode_text(POD, &text).is_err());
 }
+
+#[test]
+fn metadata_comes_right_behind_the_kind() {
+    let check = |resource: &Resource, text: &str, expected: &str| {
+        let decoded = decode_text(resource, text).unwrap();
+        assert_eq!(String::from_utf8(decoded.object.to_json()).unwrap(), expected);
+    };
+    check(
+        CONFIG_MAP,
+        r#"{"data":{"a":"\\\"metadata\":{,","metadata":"x"},"immutable":true,"metadata":{"name":"m"}}"#,
+        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"\\\"metadata\":{,","metadata":"x"},"immutable":true}"#,
+    );
+    check(
+        kinds::SECRET,
+        r#"{"metadata":{"name":"m"},"type":"Opaque","data":{}}"#,
+        r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"m"},"data":{},"type":"Opaque"}"#,
+    );
+    check(POD, "{}", r#"{"apiVersion":"v1","kind":"Pod","metadata":{}}"#);
+}
