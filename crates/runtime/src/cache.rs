@@ -94,7 +94,9 @@ pub(crate) enum Observation {
 
 impl<T> Clone for Cache<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -102,9 +104,19 @@ impl<T: Project> Cache<T> {
     /// An empty cache, not synced, for [`crate::informer::start`] to fill.
     #[must_use]
     pub fn new(resource: &'static Resource) -> Self {
-        let objects = RwLock::new(Objects { by_key: BTreeMap::new(), indexes: Indexes::default() });
+        let objects = RwLock::new(Objects {
+            by_key: BTreeMap::new(),
+            indexes: Indexes::default(),
+        });
         let (progress, _) = watch::channel(Progress::default());
-        Self { shared: Arc::new(Shared { resource, objects, subscribers: Mutex::default(), progress }) }
+        Self {
+            shared: Arc::new(Shared {
+                resource,
+                objects,
+                subscribers: Mutex::default(),
+                progress,
+            }),
+        }
     }
 
     /// The kind.
@@ -117,7 +129,10 @@ impl<T: Project> Cache<T> {
     pub fn index(&self, keys_of: impl Fn(&T, &mut Vec<String>) + Send + Sync + 'static) -> Index<T> {
         let mut objects = self.shared.objects.write();
         let Objects { by_key, indexes } = &mut *objects;
-        indexes.add(Box::new(keys_of), by_key.iter().map(|(key, entry)| (key, &*entry.value)))
+        indexes.add(
+            Box::new(keys_of),
+            by_key.iter().map(|(key, entry)| (key, &*entry.value)),
+        )
     }
 
     /// Calls `subscriber` with the present objects as new ones, and with every change from then on.
@@ -127,7 +142,11 @@ impl<T: Project> Cache<T> {
     pub fn subscribe(&self, subscriber: impl Fn(&Change<T>) + Send + Sync + 'static) {
         let mut subscribers = self.shared.subscribers.lock();
         for (key, value) in self.entries() {
-            subscriber(&Change { key, old: None, new: Some(value) });
+            subscriber(&Change {
+                key,
+                old: None,
+                new: Some(value),
+            });
         }
         subscribers.push(Box::new(subscriber));
     }
@@ -141,20 +160,35 @@ impl<T: Project> Cache<T> {
     /// The object of this key.
     #[must_use]
     pub fn get_key(&self, key: &Key) -> Option<Arc<T>> {
-        self.shared.objects.read().by_key.get(key).map(|entry| Arc::clone(&entry.value))
+        self.shared
+            .objects
+            .read()
+            .by_key
+            .get(key)
+            .map(|entry| Arc::clone(&entry.value))
     }
 
     /// All objects, by namespace.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<T>> {
-        self.shared.objects.read().by_key.values().map(|entry| Arc::clone(&entry.value)).collect()
+        self.shared
+            .objects
+            .read()
+            .by_key
+            .values()
+            .map(|entry| Arc::clone(&entry.value))
+            .collect()
     }
 
     /// All objects with their keys, by namespace.
     #[must_use]
     pub fn entries(&self) -> Vec<(Key, Arc<T>)> {
         let objects = self.shared.objects.read();
-        objects.by_key.iter().map(|(key, entry)| (key.clone(), Arc::clone(&entry.value))).collect()
+        objects
+            .by_key
+            .iter()
+            .map(|(key, entry)| (key.clone(), Arc::clone(&entry.value)))
+            .collect()
     }
 
     /// The objects of one namespace, by name.
@@ -162,7 +196,9 @@ impl<T: Project> Cache<T> {
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<T>> {
         let objects = self.shared.objects.read();
         let from = objects.by_key.range(Key::first_of(namespace)..);
-        from.take_while(|(key, _)| key.namespace() == namespace).map(|(_, entry)| Arc::clone(&entry.value)).collect()
+        from.take_while(|(key, _)| key.namespace() == namespace)
+            .map(|(_, entry)| Arc::clone(&entry.value))
+            .collect()
     }
 
     /// The objects that `index` files under `text`, by namespace and name.
@@ -170,20 +206,36 @@ impl<T: Project> Cache<T> {
     pub fn by_index(&self, index: Index<T>, text: &str) -> Vec<Arc<T>> {
         let objects = self.shared.objects.read();
         let keys = objects.indexes.find(index, text);
-        let entries = keys.into_iter().flatten().filter_map(|key| objects.by_key.get(key));
+        let entries = keys
+            .into_iter()
+            .flatten()
+            .filter_map(|key| objects.by_key.get(key));
         entries.map(|entry| Arc::clone(&entry.value)).collect()
     }
 
     /// The keys of the objects that `index` files under `text`, by namespace and name.
     #[must_use]
     pub fn keys_by_index(&self, index: Index<T>, text: &str) -> Vec<Key> {
-        self.shared.objects.read().indexes.find(index, text).into_iter().flatten().cloned().collect()
+        self.shared
+            .objects
+            .read()
+            .indexes
+            .find(index, text)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// How many objects `index` files under `text`, without looking at them.
     #[must_use]
     pub fn count(&self, index: Index<T>, text: &str) -> usize {
-        self.shared.objects.read().indexes.find(index, text).map_or(0, BTreeSet::len)
+        self.shared
+            .objects
+            .read()
+            .indexes
+            .find(index, text)
+            .map_or(0, BTreeSet::len)
     }
 
     /// How many objects there are.
@@ -221,7 +273,8 @@ impl<T: Project> Cache<T> {
     /// counts from an older revision, and nobody may wait for the old one forever.
     pub async fn wait_revision(&self, revision: i64) {
         let lists = self.shared.progress.borrow().lists;
-        self.wait(|progress| progress.revision >= revision || progress.lists > lists).await;
+        self.wait(|progress| progress.revision >= revision || progress.lists > lists)
+            .await;
     }
 
     async fn wait(&self, reached: impl Fn(&Progress) -> bool) {
@@ -233,7 +286,10 @@ impl<T: Project> Cache<T> {
     pub(crate) fn apply(&self, observations: Vec<Observation>, revision: i64) {
         let subscribers = self.shared.subscribers.lock();
         // Reading JSON is the expensive part, so it is done before readers are kept waiting.
-        let read: Vec<_> = observations.into_iter().filter_map(|seen| self.read(seen)).collect();
+        let read: Vec<_> = observations
+            .into_iter()
+            .filter_map(|seen| self.read(seen))
+            .collect();
         let mut changes = Vec::with_capacity(read.len());
         {
             let mut objects = self.shared.objects.write();
@@ -255,7 +311,12 @@ impl<T: Project> Cache<T> {
         let mut changes = Vec::new();
         {
             let mut objects = self.shared.objects.write();
-            let gone: Vec<Key> = objects.by_key.keys().filter(|key| !present.contains(key)).cloned().collect();
+            let gone: Vec<Key> = objects
+                .by_key
+                .keys()
+                .filter(|key| !present.contains(key))
+                .cloned()
+                .collect();
             for key in gone {
                 objects.put(key, None, &mut changes);
             }
@@ -274,7 +335,11 @@ impl<T: Project> Cache<T> {
             Observation::Present(object) => match T::project(&object) {
                 Ok(value) => {
                     let uid_hash = hash(&object.uid);
-                    let entry = Entry { revision: object.revision, uid_hash, value: Arc::new(value) };
+                    let entry = Entry {
+                        revision: object.revision,
+                        uid_hash,
+                        value: Arc::new(value),
+                    };
                     Some((Key::of(&object), Some(entry)))
                 }
                 Err(error) => {

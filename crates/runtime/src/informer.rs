@@ -37,9 +37,17 @@ pub fn start<T: Project>(
     env: &Env,
     shutdown: &Shutdown,
 ) -> JoinHandle<()> {
-    assert!(*query.resource == *cache.resource(), "the query is for the kind of the cache");
-    let informer =
-        Informer { cache: cache.clone(), query, api, env: env.clone(), position: Position::Listing(BTreeSet::new()) };
+    assert!(
+        *query.resource == *cache.resource(),
+        "the query is for the kind of the cache"
+    );
+    let informer = Informer {
+        cache: cache.clone(),
+        query,
+        api,
+        env: env.clone(),
+        position: Position::Listing(BTreeSet::new()),
+    };
     let shutdown = shutdown.clone();
     env.spawn.task("informer", async move {
         shutdown.guard(informer.run()).await;
@@ -74,7 +82,10 @@ impl<T: Project> Informer<T> {
                 }
                 Err(error) => tracing::debug!(resource = %self.query.resource, %error, "watch broke, resume"),
             }
-            self.env.transport_clock.sleep(backoff.next(&self.env.random)).await;
+            self.env
+                .transport_clock
+                .sleep(backoff.next(&self.env.random))
+                .await;
         }
     }
 

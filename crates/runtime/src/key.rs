@@ -33,7 +33,9 @@ impl Key {
     /// Empty where cluster-scoped.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.0.split_once(SEPARATOR).map_or("", |(namespace, _)| namespace)
+        self.0
+            .split_once(SEPARATOR)
+            .map_or("", |(namespace, _)| namespace)
     }
 
     /// metadata.name

@@ -39,6 +39,14 @@ impl Default for QueueLimits {
     }
 }
 
+impl QueueLimits {
+    /// The wait after the given number of failures in a row.
+    fn wait_after(&self, failures: u32) -> Duration {
+        let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.backoff_min.saturating_mul(factor).min(self.backoff_max)
+    }
+}
+
 /// A queue of keys; cheap to clone, clones share it.
 pub struct WorkQueue<K> {
     shared: Arc<Shared<K>>,
@@ -46,7 +54,9 @@ pub struct WorkQueue<K> {
 
 impl<K> Clone for WorkQueue<K> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -62,7 +72,14 @@ impl<K: Clone + Ord + Debug> WorkQueue<K> {
     #[must_use]
     pub fn new(clock: Clock, limits: QueueLimits) -> Self {
         let state = Mutex::new(State::new(limits.keys));
-        Self { shared: Arc::new(Shared { state, changed: Notify::new(), clock, limits }) }
+        Self {
+            shared: Arc::new(Shared {
+                state,
+                changed: Notify::new(),
+                clock,
+                limits,
+            }),
+        }
     }
 
     /// Wants `key` looked at, as soon as possible. A key under way is handed out again once it is done.
@@ -84,9 +101,7 @@ impl<K: Clone + Ord + Debug> WorkQueue<K> {
     /// Wants `key` looked at after a wait that doubles with each call since the last [`WorkQueue::forget`].
     pub fn add_failed(&self, key: K) {
         let failures = self.shared.state.lock().fail(&key);
-        let QueueLimits { backoff_min, backoff_max, .. } = self.shared.limits;
-        let factor = 1_u32.checked_shl(failures - 1).unwrap_or(u32::MAX);
-        self.add_after(key, backoff_min.saturating_mul(factor).min(backoff_max));
+        self.add_after(key, self.shared.limits.wait_after(failures));
     }
 
     /// The key succeeded: its next failure waits the shortest time.
@@ -127,6 +142,16 @@ impl<K: Clone + Ord + Debug> WorkQueue<K> {
     /// The key is no longer under way; if it was added meanwhile it is handed out again.
     pub fn done(&self, key: &K) {
         self.shared.state.lock().done(key);
+        self.shared.changed.notify_one();
+    }
+
+    /// The key is no longer under way, but is not handed out again before `rest` has passed.
+    pub fn done_for(&self, key: &K, rest: Duration) {
+        if rest.is_zero() {
+            return self.done(key);
+        }
+        let until = self.shared.clock.monotonic() + rest;
+        self.shared.state.lock().rest(key, until);
         self.shared.changed.notify_one();
     }
 

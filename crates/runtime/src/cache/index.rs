@@ -33,7 +33,10 @@ pub(super) struct Indexes<T> {
 
 impl<T> Default for Indexes<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), scratch: Default::default() }
+        Self {
+            all: Vec::new(),
+            scratch: Default::default(),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl<T> Indexes<T> {
     where
         T: 'a,
     {
-        let mut filed = Filed { keys_of, sets: Lookup::default() };
+        let mut filed = Filed {
+            keys_of,
+            sets: Lookup::default(),
+        };
         let mut texts = Vec::new();
         for (key, value) in present {
             (filed.keys_of)(value, &mut texts);
@@ -55,7 +61,10 @@ impl<T> Indexes<T> {
             }
         }
         self.all.push(filed);
-        Index { number: self.all.len() - 1, of: PhantomData }
+        Index {
+            number: self.all.len() - 1,
+            of: PhantomData,
+        }
     }
 
     pub(super) fn find(&self, index: Index<T>, text: &str) -> Option<&BTreeSet<Key>> {

@@ -17,7 +17,13 @@ impl Project for Color {
 
 fn object(name: &str, uid: &str, revision: i64, color: &str) -> Object {
     let json = Bytes::from(format!("{color:?}"));
-    Object { namespace: "ns".to_owned(), name: name.to_owned(), uid: uid.to_owned(), revision, json }
+    Object {
+        namespace: "ns".to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        revision,
+        json,
+    }
 }
 
 fn present(name: &str, uid: &str, revision: i64, color: &str) -> Observation {
@@ -31,8 +37,14 @@ fn recording() -> (Cache<Color>, Index<Color>, Arc<Mutex<Vec<String>>>) {
     cache.subscribe({
         let told = Arc::clone(&told);
         move |change| {
-            let text = |side: &Option<Arc<Color>>| side.as_ref().map_or("-".to_owned(), |color| color.0.clone());
-            told.lock().push(format!("{}: {} {}", change.key.name(), text(&change.old), text(&change.new)));
+            let text =
+                |side: &Option<Arc<Color>>| side.as_ref().map_or("-".to_owned(), |color| color.0.clone());
+            told.lock().push(format!(
+                "{}: {} {}",
+                change.key.name(),
+                text(&change.old),
+                text(&change.new)
+            ));
         }
     });
     (cache, by_color, told)
@@ -47,7 +59,13 @@ fn changes_are_told_and_indexed() {
     let (cache, by_color, told) = recording();
     cache.apply(vec![present("a", "1", 1, "red"), present("b", "2", 2, "red")], 2);
     assert_eq!(names(cache.keys_by_index(by_color, "red")), ["a", "b"]);
-    cache.apply(vec![present("a", "1", 3, "blue"), Observation::Gone(object("b", "2", 4, "red"))], 4);
+    cache.apply(
+        vec![
+            present("a", "1", 3, "blue"),
+            Observation::Gone(object("b", "2", 4, "red")),
+        ],
+        4,
+    );
     assert_eq!(cache.count(by_color, "red"), 0);
     assert_eq!(names(cache.keys_by_index(by_color, "blue")), ["a"]);
     assert_eq!(cache.revision(), 4);
@@ -57,12 +75,29 @@ fn changes_are_told_and_indexed() {
 #[test]
 fn a_list_tells_only_the_differences() {
     let (cache, _, told) = recording();
-    cache.apply(vec![present("a", "1", 1, "red"), present("b", "2", 2, "red"), present("c", "3", 3, "red")], 3);
+    cache.apply(
+        vec![
+            present("a", "1", 1, "red"),
+            present("b", "2", 2, "red"),
+            present("c", "3", 3, "red"),
+        ],
+        3,
+    );
     told.lock().clear();
     // While the watch was away: a stayed, b went, c was made anew, d came.
-    cache.apply(vec![present("a", "1", 1, "red"), present("c", "4", 7, "red"), present("d", "5", 8, "red")], 0);
+    cache.apply(
+        vec![
+            present("a", "1", 1, "red"),
+            present("c", "4", 7, "red"),
+            present("d", "5", 8, "red"),
+        ],
+        0,
+    );
     assert!(!cache.is_synced());
-    let listed = ["a", "c", "d"].map(|name| Key::new("ns", name)).into_iter().collect();
+    let listed = ["a", "c", "d"]
+        .map(|name| Key::new("ns", name))
+        .into_iter()
+        .collect();
     cache.finish_list(&listed, 9);
     assert!(cache.is_synced());
     assert_eq!(cache.revision(), 9);
@@ -113,7 +148,10 @@ async fn waiting_for_a_revision_ends_when_everything_is_listed_anew() {
 fn namespaces_are_read_by_themselves() {
     let cache = Cache::<Color>::new(kinds::CONFIG_MAP);
     for (revision, namespace) in [(1, "a"), (2, "a-b"), (3, "b")] {
-        let object = Object { namespace: namespace.to_owned(), ..object("x", "1", revision, namespace) };
+        let object = Object {
+            namespace: namespace.to_owned(),
+            ..object("x", "1", revision, namespace)
+        };
         cache.apply(vec![Observation::Present(object)], revision);
     }
     assert_eq!(cache.in_namespace("a"), [Arc::new(Color("a".to_owned()))]);

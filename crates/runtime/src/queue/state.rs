@@ -18,6 +18,8 @@ pub(super) struct State<K> {
     delayed: BTreeSet<(Instant, K)>,
     deadlines: BTreeMap<K, Instant>,
     failures: BTreeMap<K, u32>,
+    /// Keys that count as under way until their time, though nobody works on them.
+    resting: BTreeSet<(Instant, K)>,
     overflow: bool,
 }
 
@@ -31,6 +33,7 @@ impl<K: Clone + Ord + Debug> State<K> {
             delayed: BTreeSet::new(),
             deadlines: BTreeMap::new(),
             failures: BTreeMap::new(),
+            resting: BTreeSet::new(),
             overflow: false,
         }
     }
@@ -58,12 +61,27 @@ impl<K: Clone + Ord + Debug> State<K> {
         self.delayed.insert((at, key));
     }
 
+    /// The key is done at `until`.
+    pub(super) fn rest(&mut self, key: &K, until: Instant) {
+        if self.under_way.contains(key) {
+            self.resting.insert((until, key.clone()));
+        }
+    }
+
     pub(super) fn pop(&mut self, now: Instant) -> Option<K> {
+        while self.resting.first().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, key)) = self.resting.pop_first() else {
+                break;
+            };
+            self.done(&key);
+        }
         while let Some((at, _)) = self.delayed.first() {
             if *at > now {
                 break;
             }
-            let Some((_, key)) = self.delayed.pop_first() else { break };
+            let Some((_, key)) = self.delayed.pop_first() else {
+                break;
+            };
             self.deadlines.remove(&key);
             self.add(key);
         }
@@ -96,7 +114,8 @@ impl<K: Clone + Ord + Debug> State<K> {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.delayed.first().map(|(at, _)| *at)
+        let first = |set: &BTreeSet<(Instant, K)>| set.first().map(|(at, _)| *at);
+        first(&self.delayed).into_iter().chain(first(&self.resting)).min()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,0 +1,284 @@
+//! An apiserver in memory for tests of controllers: objects, revisions, watches, and faults on demand.
+//!
+//! It keeps the promises that controllers rely on (one revision order, watches without gap, conditions, fences,
+//! finalizers, graceful deletion of bound pods, subresources) and leaves out what they do not: validation, defaults,
+//! selectors, authorization. The real one is tested by itself. Not for production.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use coracle_api::{ApiError, Resource};
+use coracle_client::{
+    BatchOptions, Event, EventKind, ListPage, ListQuery, Object, ObjectApi, WatchQuery, WatchStream, Write,
+    WriteOptions,
+};
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::watch;
+
+mod model;
+
+use model::Model;
+
+/// The fake apiserver. Cheap to clone; clones share the objects.
+#[derive(Clone)]
+pub struct FakeApi {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    model: Mutex<Model>,
+    /// The number of events that watches may see, and how often all watches were broken.
+    visible: watch::Sender<(usize, u64)>,
+    frozen: AtomicBool,
+    faults: Mutex<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    /// Writes that still succeed; afterwards everything fails.
+    writes_left: Option<usize>,
+    /// Resume revisions below this are Expired.
+    oldest: i64,
+    /// Verbs and names of the writes that succeeded, in order.
+    log: Vec<String>,
+}
+
+impl Default for FakeApi {
+    fn default() -> Self {
+        Self::new(Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl FakeApi {
+    /// No objects; timestamps of creation and deletion are `now` until [`FakeApi::set_now`].
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                model: Mutex::new(Model::new(now)),
+                visible: watch::channel((0, 0)).0,
+                frozen: AtomicBool::new(false),
+                faults: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The time that is written into objects from now on.
+    pub fn set_now(&self, now: Timestamp) {
+        self.shared.model.lock().now = now;
+    }
+
+    /// Stores an object as it is, status and deletion timestamp included; answers its revision.
+    ///
+    /// # Panics
+    /// If the value has no name.
+    pub fn seed(&self, resource: &'static Resource, object: Value) -> i64 {
+        let revision = self.shared.model.lock().seed(resource, object);
+        self.publish();
+        revision
+    }
+
+    /// The object as it is now.
+    #[must_use]
+    pub fn find(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Value> {
+        self.shared.model.lock().find(resource, namespace, name)
+    }
+
+    /// All objects of a kind, by namespace and name.
+    #[must_use]
+    pub fn all(&self, resource: &'static Resource) -> Vec<Value> {
+        self.shared.model.lock().all(resource)
+    }
+
+    /// Verb and name of every successful write so far, for example `create pods ns/web-1`.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.shared.faults.lock().log.clone()
+    }
+
+    /// After `writes` more writes everything fails as if the caller had been cut off; `None` heals.
+    pub fn fail_after(&self, writes: Option<usize>) {
+        self.shared.faults.lock().writes_left = writes;
+    }
+
+    /// Whether the limit of [`FakeApi::fail_after`] was reached.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.shared.faults.lock().writes_left == Some(0)
+    }
+
+    /// Watches see nothing new until thawed: readers work on a stale view.
+    pub fn freeze_watches(&self, frozen: bool) {
+        self.shared.frozen.store(frozen, Ordering::SeqCst);
+        self.publish();
+    }
+
+    /// Ends all watches with an error; they may resume.
+    pub fn break_watches(&self) {
+        self.shared.visible.send_modify(|(_, broken)| *broken += 1);
+    }
+
+    /// Ends all watches, and forgets history: whoever resumes must list anew.
+    pub fn expire_watches(&self) {
+        self.shared.faults.lock().oldest = self.shared.model.lock().revision;
+        self.break_watches();
+    }
+
+    fn publish(&self) {
+        if !self.shared.frozen.load(Ordering::SeqCst) {
+            let seen = self.shared.model.lock().history.len();
+            self.shared.visible.send_modify(|(visible, _)| *visible = seen);
+        }
+    }
+
+    fn check_connection(&self) -> Result<(), ApiError> {
+        if self.is_cut_off() {
+            Err(ApiError::unavailable("the fake is cut off"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn apply(&self, write: Write) -> Result<Object, ApiError> {
+        let mut faults = self.shared.faults.lock();
+        if faults.writes_left == Some(0) {
+            return Err(ApiError::unavailable("the fake is cut off"));
+        }
+        let (line, object) = self.shared.model.lock().apply(write)?;
+        faults.log.push(line);
+        faults.writes_left = faults.writes_left.map(|left| left - 1);
+        Ok(object)
+    }
+}
+
+#[async_trait]
+impl ObjectApi for FakeApi {
+    async fn get(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Object, ApiError> {
+        self.check_connection()?;
+        self.shared.model.lock().get(resource, namespace, name)
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, ApiError> {
+        self.check_connection()?;
+        let model = self.shared.model.lock();
+        let objects = model.objects_of(query.resource, &query.namespace);
+        Ok(ListPage {
+            objects,
+            next_page_token: String::new(),
+            revision: model.revision,
+        })
+    }
+
+    async fn watch(&self, query: &WatchQuery) -> Result<WatchStream, ApiError> {
+        self.check_connection()?;
+        let oldest = self.shared.faults.lock().oldest;
+        if query.from_revision != 0 && query.from_revision < oldest {
+            return Err(ApiError::expired(query.from_revision, oldest));
+        }
+        let mut visible = self.shared.visible.subscribe();
+        let (seen, broken) = *visible.borrow_and_update();
+        let model = self.shared.model.lock();
+        let (first, next) = match query.from_revision {
+            0 => (model.initial(query, seen), seen),
+            from => (Vec::new(), model.position_after(from)),
+        };
+        drop(model);
+        let state = Follow {
+            api: self.clone(),
+            query: query.clone(),
+            visible,
+            broken,
+            next,
+            ended: false,
+        };
+        let changes = stream::unfold(state, Follow::step);
+        Ok(stream::iter((!first.is_empty()).then_some(Ok(first)))
+            .chain(changes)
+            .boxed())
+    }
+
+    async fn write(&self, write: Write, options: &WriteOptions) -> Result<Object, ApiError> {
+        if let Some(fence) = &options.fence {
+            self.shared.model.lock().check_fence(fence)?;
+        }
+        let outcome = self.apply(write);
+        self.publish();
+        outcome
+    }
+
+    async fn batch(
+        &self,
+        writes: Vec<Write>,
+        options: &BatchOptions,
+    ) -> Result<Vec<Result<Object, ApiError>>, ApiError> {
+        self.check_connection()?;
+        if let Some(fence) = &options.fence {
+            self.shared.model.lock().check_fence(fence)?;
+        }
+        let outcomes = writes.into_iter().map(|write| self.apply(write)).collect();
+        self.publish();
+        Ok(outcomes)
+    }
+}
+
+/// A watch that is being followed.
+struct Follow {
+    api: FakeApi,
+    query: WatchQuery,
+    visible: watch::Receiver<(usize, u64)>,
+    broken: u64,
+    next: usize,
+    ended: bool,
+}
+
+impl Follow {
+    async fn step(mut self) -> Option<(Result<Vec<Event>, ApiError>, Self)> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            let (visible, broken) = *self.visible.borrow_and_update();
+            if broken != self.broken {
+                self.ended = true;
+                return Some((Err(ApiError::unavailable("the fake broke the watch")), self));
+            }
+            if visible > self.next {
+                let mut events = self
+                    .api
+                    .shared
+                    .model
+                    .lock()
+                    .events(&self.query, self.next..visible);
+                self.next = visible;
+                let revision = self.api.shared.model.lock().revision_at(visible);
+                if events.last().is_none_or(|event| event.revision < revision) {
+                    events.push(Event {
+                        kind: EventKind::Bookmark,
+                        revision,
+                    });
+                }
+                return Some((Ok(events), self));
+            }
+            self.visible.changed().await.ok()?;
+        }
+    }
+}
+
+/// Names of the nodes that a watch is limited to.
+fn node_names(query: &WatchQuery) -> Option<BTreeSet<&str>> {
+    (!query.node_names.is_empty()).then(|| query.node_names.iter().map(String::as_str).collect())
+}

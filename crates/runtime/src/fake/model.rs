@@ -1,0 +1,502 @@
+//! The objects of the fake apiserver and what writes do to them.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use bytes::Bytes;
+use coracle_api::{ApiError, Resource, kinds, time};
+use coracle_client::{
+    DeleteOptions, Event, EventKind, Fence, Object, PatchType, Propagation, WatchQuery, Write,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::node_names;
+
+type Place = (&'static Resource, String, String);
+
+pub(super) struct Model {
+    pub(super) now: Timestamp,
+    pub(super) revision: i64,
+    pub(super) history: Vec<(&'static Resource, Change)>,
+    objects: BTreeMap<Place, Value>,
+    uids: u64,
+}
+
+/// An object before and after a write.
+pub(super) struct Change {
+    revision: i64,
+    old: Option<Value>,
+    new: Option<Value>,
+}
+
+impl Model {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            revision: 1,
+            history: Vec::new(),
+            objects: BTreeMap::new(),
+            uids: 0,
+        }
+    }
+
+    pub(super) fn seed(&mut self, resource: &'static Resource, object: Value) -> i64 {
+        let namespace = text(&object, "/metadata/namespace");
+        let name = text(&object, "/metadata/name");
+        assert!(!name.is_empty(), "a seeded object has a name");
+        let object = self.stamped(object, &name);
+        self.store((resource, namespace, name), Some(object)).revision
+    }
+
+    pub(super) fn find(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Value> {
+        self.objects
+            .get(&(resource, namespace.to_owned(), name.to_owned()))
+            .cloned()
+    }
+
+    pub(super) fn all(&self, resource: &'static Resource) -> Vec<Value> {
+        self.objects
+            .iter()
+            .filter(|((of, ..), _)| *of == resource)
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    pub(super) fn get(&self, resource: &'static Resource, ns: &str, name: &str) -> Result<Object, ApiError> {
+        let found = self
+            .find(resource, ns, name)
+            .ok_or_else(|| ApiError::not_found(resource, name))?;
+        Ok(object(&found))
+    }
+
+    pub(super) fn objects_of(&self, resource: &'static Resource, namespace: &str) -> Vec<Object> {
+        let all = self.all(resource).into_iter();
+        let of = |found: &Value| namespace.is_empty() || text(found, "/metadata/namespace") == namespace;
+        all.filter(of).map(|found| object(&found)).collect()
+    }
+
+    pub(super) fn check_fence(&self, fence: &Fence) -> Result<(), ApiError> {
+        let lease = self
+            .find(kinds::LEASE, &fence.namespace, &fence.name)
+            .unwrap_or_default();
+        let held = text(&lease, "/spec/holderIdentity") == fence.holder
+            && lease.pointer("/spec/leaseTransitions").and_then(Value::as_i64) == Some(fence.transitions);
+        if held {
+            Ok(())
+        } else {
+            Err(ApiError::fenced(&fence.name, &fence.holder))
+        }
+    }
+
+    /// The state as watchers saw it after `seen` events.
+    pub(super) fn initial(&self, query: &WatchQuery, seen: usize) -> Vec<Event> {
+        let mut present = BTreeMap::new();
+        for (resource, change) in &self.history[..seen] {
+            if *resource != query.resource {
+                continue;
+            }
+            let Some(any) = change.new.as_ref().or(change.old.as_ref()) else {
+                continue;
+            };
+            let place = (text(any, "/metadata/namespace"), text(any, "/metadata/name"));
+            match change.new.as_ref().filter(|object| selects(query, object)) {
+                Some(new) => present.insert(place, new),
+                None => present.remove(&place),
+            };
+        }
+        let added = present.into_values().map(|value| {
+            let object = object(value);
+            Event {
+                revision: object.revision,
+                kind: EventKind::Added(object),
+            }
+        });
+        let synced = Event {
+            kind: EventKind::Synced,
+            revision: self.revision_at(seen),
+        };
+        added.chain([synced]).collect()
+    }
+
+    pub(super) fn position_after(&self, revision: i64) -> usize {
+        self.history
+            .partition_point(|(_, change)| change.revision <= revision)
+    }
+
+    pub(super) fn revision_at(&self, seen: usize) -> i64 {
+        seen.checked_sub(1)
+            .and_then(|last| self.history.get(last))
+            .map_or(1, |(_, change)| change.revision)
+    }
+
+    pub(super) fn events(&self, query: &WatchQuery, range: Range<usize>) -> Vec<Event> {
+        let of_kind = self.history[range]
+            .iter()
+            .filter(|(resource, _)| *resource == query.resource);
+        let events = of_kind.filter_map(|(_, change)| {
+            let old = change.old.as_ref().filter(|object| selects(query, object));
+            let new = change.new.as_ref().filter(|object| selects(query, object));
+            let kind = match (old, new) {
+                (None, None) => return None,
+                (None, Some(new)) => EventKind::Added(object(new)),
+                (Some(_), Some(new)) => EventKind::Modified(object(new)),
+                (Some(old), None) => EventKind::Deleted(Object {
+                    revision: change.revision,
+                    ..object(old)
+                }),
+            };
+            Some(Event {
+                kind,
+                revision: change.revision,
+            })
+        });
+        events.collect()
+    }
+
+    /// Applies a write; answers what it was, for the log, and the object.
+    pub(super) fn apply(&mut self, write: Write) -> Result<(String, Object), ApiError> {
+        match write {
+            Write::Create {
+                resource,
+                namespace,
+                name,
+                subresource: "",
+                json,
+            } => self.create(resource, namespace, name, &json),
+            Write::Create {
+                resource,
+                namespace,
+                name,
+                subresource,
+                json,
+            } => {
+                let body: Value = parse(&json)?;
+                match subresource {
+                    "binding" => self.change("bind", resource, &namespace, &name, |pod| {
+                        if !text(pod, "/spec/nodeName").is_empty() {
+                            return Err(ApiError::conflict(resource, &name));
+                        }
+                        pod["spec"]["nodeName"] = body["target"]["name"].clone();
+                        Ok(())
+                    }),
+                    "eviction" => self.delete(resource, namespace, name, &DeleteOptions::default()),
+                    other => Err(ApiError::bad_request(format!(
+                        "the fake has no subresource {other}"
+                    ))),
+                }
+            }
+            Write::Update {
+                resource,
+                namespace,
+                name,
+                subresource,
+                json,
+            } => {
+                let body: Value = parse(&json)?;
+                let wanted = text(&body, "/metadata/resourceVersion");
+                self.change("update", resource, &namespace, &name, |object| {
+                    if !wanted.is_empty() && text(object, "/metadata/resourceVersion") != wanted {
+                        return Err(ApiError::conflict(resource, &name));
+                    }
+                    replace(resource, subresource, object, body.clone());
+                    Ok(())
+                })
+            }
+            Write::Patch {
+                resource,
+                namespace,
+                name,
+                subresource,
+                patch_type,
+                patch,
+                uid,
+                revision,
+            } => {
+                let patch: Value = parse(&patch)?;
+                if patch_type == PatchType::Json {
+                    return Err(ApiError::bad_request("the fake knows merge patches only"));
+                }
+                self.change("patch", resource, &namespace, &name, |object| {
+                    check(resource, &name, object, &uid, revision)?;
+                    let mut body = object.clone();
+                    merge(&mut body, &patch);
+                    replace(resource, subresource, object, body);
+                    Ok(())
+                })
+            }
+            Write::Delete {
+                resource,
+                namespace,
+                name,
+                options,
+            } => self.delete(resource, namespace, name, &options),
+        }
+    }
+
+    fn create(
+        &mut self,
+        resource: &'static Resource,
+        namespace: String,
+        name: String,
+        json: &Bytes,
+    ) -> Result<(String, Object), ApiError> {
+        let mut body: Value = parse(json)?;
+        let name = match (name.is_empty(), text(&body, "/metadata/name")) {
+            (false, _) => name,
+            (true, named) if !named.is_empty() => named,
+            _ => format!("{}{:05}", text(&body, "/metadata/generateName"), self.uids),
+        };
+        let place = (resource, namespace.clone(), name.clone());
+        if self.objects.contains_key(&place) {
+            return Err(ApiError::already_exists(resource, &name));
+        }
+        if resource.has_status()
+            && let Some(body) = body.as_object_mut()
+        {
+            body.remove("status");
+        }
+        if !namespace.is_empty() {
+            body["metadata"]["namespace"] = json!(namespace);
+        }
+        body["metadata"]["generation"] = json!(1);
+        let stamped = self.stamped(body, &name);
+        Ok((line("create", &place), self.store(place, Some(stamped))))
+    }
+
+    fn change(
+        &mut self,
+        verb: &str,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+        edit: impl FnOnce(&mut Value) -> Result<(), ApiError>,
+    ) -> Result<(String, Object), ApiError> {
+        let place = (resource, namespace.to_owned(), name.to_owned());
+        let old = self
+            .objects
+            .get(&place)
+            .cloned()
+            .ok_or_else(|| ApiError::not_found(resource, name))?;
+        let mut new = old.clone();
+        edit(&mut new)?;
+        if new == old {
+            return Ok((line("keep", &place), object(&old)));
+        }
+        if resource.has_status() && new["spec"] != old["spec"] {
+            let generation = old["metadata"]["generation"].as_i64().unwrap_or_default();
+            new["metadata"]["generation"] = json!(generation + 1);
+        }
+        let done =
+            is_deleting(&new) && !has_finalizers(&new) && new["metadata"]["deletionGracePeriodSeconds"] == 0;
+        let line = line(if done { "remove" } else { verb }, &place);
+        Ok((line, self.store(place, (!done).then_some(new))))
+    }
+
+    fn delete(
+        &mut self,
+        resource: &'static Resource,
+        namespace: String,
+        name: String,
+        options: &DeleteOptions,
+    ) -> Result<(String, Object), ApiError> {
+        let now = time::format(self.now);
+        let place = (resource, namespace.clone(), name.clone());
+        let old = self
+            .find(resource, &namespace, &name)
+            .ok_or_else(|| ApiError::not_found(resource, &name))?;
+        check(resource, &name, &old, &options.uid, options.revision)?;
+        let own = old
+            .pointer("/spec/terminationGracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or(30);
+        let bound = resource == kinds::POD && !text(&old, "/spec/nodeName").is_empty();
+        let grace = if bound {
+            options.grace_period_seconds.unwrap_or(own)
+        } else {
+            0
+        };
+        let extra = match options.propagation {
+            Propagation::Background => None,
+            Propagation::Foreground => Some("foregroundDeletion"),
+            Propagation::Orphan => Some("orphan"),
+        };
+        let held = has_finalizers(&old) || extra.is_some() || old.pointer("/spec/finalizers/0").is_some();
+        if grace == 0 && !held {
+            return Ok((line("delete", &place), self.store(place, None)));
+        }
+        self.change("delete", resource, &namespace, &name, |object| {
+            if !is_deleting(object) {
+                object["metadata"]["deletionTimestamp"] = json!(now);
+            }
+            object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+            if let Some(extra) = extra {
+                let mut finalizers = object["metadata"]["finalizers"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
+                if !finalizers.contains(&json!(extra)) {
+                    finalizers.push(json!(extra));
+                }
+                object["metadata"]["finalizers"] = json!(finalizers);
+            }
+            if resource == kinds::NAMESPACE {
+                object["status"]["phase"] = json!("Terminating");
+            }
+            Ok(())
+        })
+    }
+
+    fn stamped(&mut self, mut object: Value, name: &str) -> Value {
+        self.uids += 1;
+        let metadata = &mut object["metadata"];
+        metadata["name"] = json!(name);
+        if metadata["uid"].is_null() {
+            metadata["uid"] = json!(format!("uid-{}", self.uids));
+        }
+        if metadata["creationTimestamp"].is_null() {
+            metadata["creationTimestamp"] = json!(time::format(self.now));
+        }
+        object
+    }
+
+    fn store(&mut self, place: Place, new: Option<Value>) -> Object {
+        self.revision += 1;
+        let new = new.map(|mut new| {
+            new["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+            new
+        });
+        let old = match &new {
+            Some(new) => self.objects.insert(place.clone(), new.clone()),
+            None => self.objects.remove(&place),
+        };
+        let last = new.as_ref().or(old.as_ref()).map(object);
+        self.history.push((
+            place.0,
+            Change {
+                revision: self.revision,
+                old,
+                new,
+            },
+        ));
+        let Some(last) = last else {
+            unreachable!("a change has an object before or after")
+        };
+        Object {
+            revision: self.revision,
+            ..last
+        }
+    }
+}
+
+/// Puts the part of `body` that the subresource may write into `object`.
+fn replace(resource: &Resource, subresource: &str, object: &mut Value, body: Value) {
+    match subresource {
+        "status" => object["status"] = body["status"].clone(),
+        "finalize" => object["spec"]["finalizers"] = body["spec"]["finalizers"].clone(),
+        "scale" => object["spec"]["replicas"] = body["spec"]["replicas"].clone(),
+        _ => {
+            let (old, mut new) = (object.clone(), body);
+            if resource.has_status() {
+                new["status"] = old["status"].clone();
+                if new["status"].is_null()
+                    && let Some(new) = new.as_object_mut()
+                {
+                    new.remove("status");
+                }
+            }
+            for kept in [
+                "uid",
+                "creationTimestamp",
+                "resourceVersion",
+                "generation",
+                "deletionTimestamp",
+            ] {
+                if !old["metadata"][kept].is_null() {
+                    new["metadata"][kept] = old["metadata"][kept].clone();
+                }
+            }
+            *object = new;
+        }
+    }
+    if subresource == "finalize" && is_deleting(object) && object.pointer("/spec/finalizers/0").is_none() {
+        object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+    }
+}
+
+fn check(
+    resource: &'static Resource,
+    name: &str,
+    object: &Value,
+    uid: &str,
+    rv: i64,
+) -> Result<(), ApiError> {
+    let same = (uid.is_empty() || text(object, "/metadata/uid") == uid)
+        && (rv == 0 || text(object, "/metadata/resourceVersion") == rv.to_string());
+    if same {
+        Ok(())
+    } else {
+        Err(ApiError::conflict(resource, name))
+    }
+}
+
+/// RFC 7386.
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(target) = target.as_object_mut() else {
+        return;
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn selects(query: &WatchQuery, object: &Value) -> bool {
+    let namespace = query.namespace.is_empty() || text(object, "/metadata/namespace") == query.namespace;
+    namespace && node_names(query).is_none_or(|names| names.contains(&*text(object, "/spec/nodeName")))
+}
+
+fn is_deleting(object: &Value) -> bool {
+    !object["metadata"]["deletionTimestamp"].is_null()
+}
+
+fn has_finalizers(object: &Value) -> bool {
+    object.pointer("/metadata/finalizers/0").is_some()
+}
+
+fn object(value: &Value) -> Object {
+    Object {
+        namespace: text(value, "/metadata/namespace"),
+        name: text(value, "/metadata/name"),
+        uid: text(value, "/metadata/uid"),
+        revision: text(value, "/metadata/resourceVersion")
+            .parse()
+            .unwrap_or_default(),
+        json: Bytes::from(value.to_string()),
+    }
+}
+
+fn line(verb: &str, (resource, namespace, name): &Place) -> String {
+    format!("{verb} {} {namespace}/{name}", resource.plural)
+}
+
+fn parse(json: &Bytes) -> Result<Value, ApiError> {
+    serde_json::from_slice(json).map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+fn text(object: &Value, pointer: &str) -> String {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
