@@ -1,0 +1,98 @@
+//! Bodies and their formats.
+
+use super::*;
+use http::HeaderValue;
+
+fn headers(content_type: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if !content_type.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    headers
+}
+
+#[tokio::test]
+async fn formats_of_objects() {
+    for content_type in ["", "application/json", "application/json; charset=utf-8"] {
+        let read = object(&headers(content_type), Body::from("{}")).await;
+        assert_eq!(read.unwrap(), "{}", "{content_type}");
+    }
+    for content_type in [
+        "application/vnd.kubernetes.protobuf",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ] {
+        let error = object(&headers(content_type), Body::from("{}"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), 415, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_are_refused_announced_or_not() {
+    let body = vec![b' '; MAX_BODY_BYTES + 1];
+    let error = object(&headers(""), Body::from(body.clone())).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.message()),
+        (413, "Request entity too large: limit is 3145728")
+    );
+    let mut announced = headers("");
+    announced.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    assert_eq!(object(&announced, Body::empty()).await.unwrap_err().code(), 413);
+    assert!(
+        object(&headers(""), Body::from(vec![b' '; MAX_BODY_BYTES]))
+            .await
+            .is_ok()
+    );
+}
+
+#[test]
+fn formats_of_patches() {
+    assert!(patch_type(&headers("application/strategic-merge-patch+json")).is_ok());
+    assert_eq!(patch_type(&headers("application/json")).unwrap_err().code(), 415);
+    assert_eq!(
+        patch_type(&headers("application/apply-patch+yaml"))
+            .unwrap_err()
+            .code(),
+        415
+    );
+}
+
+async fn delete(body: &'static str, query: &str) -> Result<(DeleteOptions, bool), ApiError> {
+    let query = Query::of(&format!("/?{query}").parse().unwrap()).unwrap();
+    delete_options(&headers("application/json"), Body::from(body), &query).await
+}
+
+#[tokio::test]
+async fn delete_options_in_the_body_or_in_the_query() {
+    let (options, dry_run) = delete("", "gracePeriodSeconds=0&propagationPolicy=Orphan")
+        .await
+        .unwrap();
+    assert_eq!(
+        (options.grace, options.propagation, dry_run),
+        (Some(0), Propagation::Orphan, false)
+    );
+    let body = r#"{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":5,"propagationPolicy":"Foreground",
+        "preconditions":{"uid":"u","resourceVersion":"7"},"dryRun":["All"]}"#;
+    let (options, dry_run) = delete(body, "gracePeriodSeconds=0").await.unwrap();
+    assert_eq!(
+        (options.grace, options.propagation, dry_run),
+        (Some(5), Propagation::Foreground, true)
+    );
+    assert_eq!((options.uid.as_deref(), options.revision), (Some("u"), Some(7)));
+    assert_eq!(delete("", "").await.unwrap(), (DeleteOptions::default(), false));
+}
+
+#[tokio::test]
+async fn delete_options_that_cannot_be_followed() {
+    for (body, code) in [
+        (r#"{"propagationPolicy":"Gizmo"}"#, 422),
+        (r#"{"propagationPolicy":"Orphan","orphanDependents":true}"#, 422),
+        (r#"{"preconditions":{"resourceVersion":"x"}}"#, 422),
+        (r#"{"dryRun":["Some"]}"#, 422),
+        ("{", 400),
+    ] {
+        assert_eq!(delete(body, "").await.unwrap_err().code(), code, "{body}");
+    }
+}

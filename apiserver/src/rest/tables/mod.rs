@@ -1,0 +1,194 @@
+//! What `kubectl get` shows: the columns of each kind and the cells of each object.
+//!
+//! A kind's file names its columns and reads from the object's JSON only the fields that the cells need. Columns,
+//! their order and their wording are upstream's, because people and scripts read them.
+
+use std::collections::BTreeMap;
+
+use coracle_api::{Resource, time};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+mod config_map;
+mod deployment;
+mod duration;
+mod event;
+mod format;
+mod lease;
+mod namespace;
+mod node;
+mod persistent_volume;
+mod persistent_volume_claim;
+mod pod;
+mod replica_set;
+mod secret;
+mod service;
+mod service_account;
+#[cfg(test)]
+mod tests;
+
+/// How the objects of one kind are shown.
+pub(crate) struct Printer {
+    /// The columns, in order.
+    pub(crate) columns: &'static [Column],
+    /// A cell for every column.
+    pub(crate) cells: fn(json: &[u8], now: Timestamp) -> Result<Vec<Cell>, serde_json::Error>,
+}
+
+/// One column, as `columnDefinitions` tells it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Column {
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    format: &'static str,
+    description: &'static str,
+    priority: u8,
+}
+
+impl Column {
+    const fn text(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            kind: "string",
+            format: "",
+            description,
+            priority: 0,
+        }
+    }
+
+    const fn number(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            kind: "integer",
+            format: "",
+            description,
+            priority: 0,
+        }
+    }
+
+    /// Shown by `-o wide` only.
+    const fn wide(self) -> Self {
+        Self { priority: 1, ..self }
+    }
+}
+
+const NAME: Column = Column {
+    format: "name",
+    ..Column::text("Name", "Unique within its namespace and kind.")
+};
+const AGE: Column = Column::text("Age", "Time since the object was created.");
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Cell {
+    /// As it is shown.
+    Text(String),
+    /// A number.
+    Number(i64),
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// How the objects of `resource` are shown: by name and age, where its kind has no file here.
+pub(crate) fn printer(resource: &Resource) -> &'static Printer {
+    match (resource.group, resource.plural) {
+        ("", "configmaps") => &config_map::PRINTER,
+        ("", "events") => &event::PRINTER,
+        ("", "namespaces") => &namespace::PRINTER,
+        ("", "nodes") => &node::PRINTER,
+        ("", "persistentvolumeclaims") => &persistent_volume_claim::PRINTER,
+        ("", "persistentvolumes") => &persistent_volume::PRINTER,
+        ("", "pods") => &pod::PRINTER,
+        ("", "secrets") => &secret::PRINTER,
+        ("", "serviceaccounts") => &service_account::PRINTER,
+        ("", "services") => &service::PRINTER,
+        ("apps", "deployments") => &deployment::PRINTER,
+        ("apps", "replicasets") => &replica_set::PRINTER,
+        ("coordination.k8s.io", "leases") => &lease::PRINTER,
+        _ => &PLAIN,
+    }
+}
+
+static PLAIN: Printer = Printer {
+    columns: &[NAME, AGE],
+    cells: |json, now| {
+        let object: Plain = serde_json::from_slice(json)?;
+        Ok(vec![
+            object.metadata.name.as_str().into(),
+            object.metadata.age(now).into(),
+        ])
+    },
+};
+
+#[derive(Deserialize)]
+struct Plain {
+    metadata: Metadata,
+}
+
+/// What cells are made of, of any object's metadata.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: String,
+    creation_timestamp: Option<String>,
+    deletion_timestamp: Option<String>,
+    annotations: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    fn age(&self, now: Timestamp) -> String {
+        since(self.creation_timestamp.as_deref(), now)
+    }
+}
+
+/// A label selector of the API, shown as text.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Selector {
+    match_labels: BTreeMap<String, String>,
+    match_expressions: Vec<Requirement>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Requirement {
+    key: String,
+    operator: String,
+    values: Vec<String>,
+}
+
+/// The time since an API time: `5m`, or `<unknown>` where it is not set.
+fn since(text: Option<&str>, now: Timestamp) -> String {
+    match text.and_then(time::parse) {
+        Some(then) => duration::human(time::seconds_between(then, now)),
+        None => "<unknown>".to_owned(),
+    }
+}
+
+/// The text, or what stands for its absence.
+fn or_else(text: &str, absent: &str) -> Cell {
+    if text.is_empty() {
+        absent.into()
+    } else {
+        text.into()
+    }
+}
