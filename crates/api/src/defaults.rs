@@ -1,6 +1,112 @@
 //! Defaults, exactly as upstream sets them.
+//!
+//! Every write passes through here before it is validated and compared, so an object means the same however it was
+//! written: a template that was rolled back compares equal to the old one, an empty list to a missing one, `0.5` CPU
+//! to `500m`. What admission adds (tolerations, service accounts) is not a default and lives in the apiserver.
+//!
+//! Source: `pkg/apis/*/v1/defaults.go` of Kubernetes and the behaviour of a real apiserver. Applying defaults twice
+//! changes nothing.
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service,
+};
 
 use crate::object::Object;
 
-/// Sets the defaults of an object of any built-in kind.
-pub fn apply(_object: &mut dyn Object) {}
+mod container;
+mod empty;
+mod pod;
+mod service;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+pub use pod::{pod, pod_spec, pod_template};
+pub use service::service;
+pub use storage::{persistent_volume, persistent_volume_claim};
+pub use workload::{deployment, replica_set};
+
+use empty::{default_to, drop_blank, drop_empty, drop_false};
+
+/// Sets the defaults of an object of any built-in kind. Kinds that have none are left as they are.
+pub fn apply(object: &mut dyn Object) {
+    metadata(object.metadata_mut());
+    let any = object.as_any_mut();
+    if let Some(object) = any.downcast_mut::<Pod>() {
+        pod(object);
+    } else if let Some(object) = any.downcast_mut::<Deployment>() {
+        deployment(object);
+    } else if let Some(object) = any.downcast_mut::<ReplicaSet>() {
+        replica_set(object);
+    } else if let Some(object) = any.downcast_mut::<Service>() {
+        service(object);
+    } else if let Some(object) = any.downcast_mut::<PersistentVolume>() {
+        persistent_volume(object);
+    } else if let Some(object) = any.downcast_mut::<PersistentVolumeClaim>() {
+        persistent_volume_claim(object);
+    } else if let Some(object) = any.downcast_mut::<Secret>() {
+        secret(object);
+    } else if let Some(object) = any.downcast_mut::<ConfigMap>() {
+        drop_empty(&mut object.data);
+        drop_empty(&mut object.binary_data);
+    } else if let Some(object) = any.downcast_mut::<Namespace>() {
+        namespace(object);
+    } else if let Some(object) = any.downcast_mut::<Node>() {
+        node(object);
+    }
+}
+
+/// Drops what is empty from metadata.
+pub fn metadata(metadata: &mut k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) {
+    drop_empty(&mut metadata.labels);
+    drop_empty(&mut metadata.annotations);
+    drop_empty(&mut metadata.finalizers);
+    drop_empty(&mut metadata.owner_references);
+    drop_empty(&mut metadata.managed_fields);
+    drop_blank(&mut metadata.generate_name);
+    drop_blank(&mut metadata.name);
+    drop_blank(&mut metadata.namespace);
+    drop_blank(&mut metadata.uid);
+    drop_blank(&mut metadata.self_link);
+}
+
+/// Sets the type of a Secret, and moves `stringData`, which is only ever written, into `data`.
+pub fn secret(secret: &mut Secret) {
+    for (key, text) in secret.string_data.take().into_iter().flatten() {
+        let data = secret.data.get_or_insert_default();
+        data.insert(key, k8s_openapi::ByteString(text.into_bytes()));
+    }
+    drop_empty(&mut secret.data);
+    drop_blank(&mut secret.type_);
+    default_to(&mut secret.type_, "Opaque");
+}
+
+/// Labels a namespace with its own name, so that selectors can find it.
+pub fn namespace(namespace: &mut Namespace) {
+    if let Some(name) = &namespace.metadata.name {
+        let labels = namespace.metadata.labels.get_or_insert_default();
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
+    }
+    let status = namespace.status.get_or_insert_default();
+    drop_blank(&mut status.phase);
+    default_to(&mut status.phase, "Active");
+    if let Some(spec) = &mut namespace.spec {
+        drop_empty(&mut spec.finalizers);
+    }
+}
+
+/// A node can give out all it has, unless it says otherwise.
+pub fn node(node: &mut Node) {
+    if let Some(spec) = &mut node.spec {
+        drop_empty(&mut spec.taints);
+        drop_false(&mut spec.unschedulable);
+    }
+    let Some(status) = &mut node.status else { return };
+    container::quantities(&mut status.capacity);
+    container::quantities(&mut status.allocatable);
+    if status.allocatable.is_none() {
+        status.allocatable.clone_from(&status.capacity);
+    }
+}
