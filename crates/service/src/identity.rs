@@ -76,7 +76,7 @@ pub struct Identity {
 }
 
 enum Kind {
-    Tls { acceptor: Option<TlsAcceptor>, connector: TlsConnector },
+    Tls { acceptor: Option<TlsAcceptor>, client: Arc<ClientConfig> },
     Simulated(Peer),
 }
 
@@ -91,10 +91,9 @@ impl Identity {
         let key = || {
             PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes()).map_err(|error| Error::Pem("key", error))
         };
-        let mut client = client_builder()?
+        let client = client_builder()?
             .with_root_certificates(Arc::clone(&roots))
             .with_client_auth_cert(chain.clone(), key()?)?;
-        client.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
             .allow_unauthenticated()
             .build()?;
@@ -140,8 +139,20 @@ impl Identity {
 
     fn tls(server: Option<Arc<ServerConfig>>, mut client: ClientConfig) -> Self {
         client.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        let connector = TlsConnector::from(Arc::new(client));
-        Self { kind: Arc::new(Kind::Tls { acceptor: server.map(TlsAcceptor::from), connector }) }
+        Self { kind: Arc::new(Kind::Tls { acceptor: server.map(TlsAcceptor::from), client: Arc::new(client) }) }
+    }
+
+    /// The same identity, offering HTTP/1.1 alone on the connections that it dials.
+    #[must_use]
+    pub fn http1(&self) -> Self {
+        match &*self.kind {
+            Kind::Tls { acceptor, client } => {
+                let mut client = ClientConfig::clone(client);
+                client.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Self { kind: Arc::new(Kind::Tls { acceptor: acceptor.clone(), client: Arc::new(client) }) }
+            }
+            Kind::Simulated(_) => self.clone(),
+        }
     }
 
     /// Takes a connection: proves this identity and learns the caller's.
@@ -175,9 +186,9 @@ impl Identity {
     /// Where the handshake fails, or `server_name` is neither a DNS name nor an address.
     pub async fn connect(&self, mut io: BoxIo, server_name: &str) -> io::Result<BoxIo> {
         match &*self.kind {
-            Kind::Tls { connector, .. } => {
+            Kind::Tls { client, .. } => {
                 let name = ServerName::try_from(server_name.to_owned()).map_err(io::Error::other)?;
-                Ok(Box::new(connector.connect(name, io).await?))
+                Ok(Box::new(TlsConnector::from(Arc::clone(client)).connect(name, io).await?))
             }
             Kind::Simulated(peer) => {
                 let mut line = peer.user.clone();

@@ -1,0 +1,259 @@
+//! The command line as typed. Commands turn it into what they mean; nothing is validated here beyond its form.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{bench, process};
+
+/// A whole Kubernetes cluster small enough to carry.
+#[derive(Debug, Parser)]
+#[command(name = "coracle", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a cluster, or what is down of it.
+    Up(Up),
+    /// Stop a cluster.
+    Down(Down),
+    /// Run a command against a throwaway cluster.
+    Run(Run),
+    /// List the processes of a cluster.
+    Status(Status),
+    /// Print a kubeconfig.
+    Kubeconfig(Kubeconfig),
+    /// Write the administrator's certificate and key, for gRPC clients.
+    Credentials(Credentials),
+    /// Process: one node, or a pool of nodes. With `add` or `remove`: nodes of a running cluster.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Node(Node),
+    /// Kill a process (SIGKILL); the supervisor starts it again.
+    Kill(Signal),
+    /// Freeze a process (SIGSTOP).
+    Stop(Signal),
+    /// Let a frozen process go on (SIGCONT).
+    Cont(Signal),
+    /// Fetch a URL, as a small curl.
+    Fetch(Fetch),
+    /// Tell whether a process, or a whole cluster, is ready.
+    Healthz(Healthz),
+    /// Measure a cluster.
+    Bench(bench::Args),
+    /// Print a shell's completion script.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Run the processes of a cluster and restart them (started by `up`).
+    #[command(hide = true)]
+    Supervise(Supervise),
+    /// Process: object API and Kubernetes REST API, and the store.
+    Apiserver(process::apiserver::Args),
+    /// Process: binds pods to nodes.
+    Scheduler(process::scheduler::Args),
+    /// Process: all controllers.
+    ControllerManager(process::controller_manager::Args),
+    /// Process: the volume service.
+    Storage(process::storage::Args),
+}
+
+/// Which cluster.
+#[derive(Clone, Debug, Args)]
+pub struct Name {
+    /// The cluster's name.
+    #[arg(long, default_value = "default", global = false)]
+    pub name: String,
+    /// Where the cluster keeps its data; by default coracle/NAME in the platform's data home.
+    #[arg(long, value_name = "DIR", env = "CORACLE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// How many nodes; 3 for a new cluster, else as many as it had.
+    #[arg(long)]
+    pub nodes: Option<u32>,
+    /// The apiserver's port; 0 for any free one.
+    #[arg(long, default_value_t = 6443)]
+    pub port: u16,
+    /// Stay in the foreground until interrupted.
+    #[arg(long)]
+    pub foreground: bool,
+    /// The address that the apiserver listens on.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub listen: std::net::IpAddr,
+    /// A further name or address that the apiserver's certificate is valid for; repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub san: Vec<String>,
+    /// A flag of a process, for example `controller-manager.node-monitor-grace-period=5s`; repeatable.
+    #[arg(long, value_name = "COMPONENT.FLAG=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigChoice,
+}
+
+/// Which kubeconfig to change.
+#[derive(Clone, Debug, Args)]
+pub struct KubeconfigChoice {
+    /// The kubeconfig to merge the cluster into.
+    #[arg(long = "kubeconfig", value_name = "FILE")]
+    pub path: Option<PathBuf>,
+    /// Leave kubeconfig files alone.
+    #[arg(long = "no-kubeconfig", conflicts_with = "path")]
+    pub none: bool,
+    #[arg(long, hide = true, env = "KUBECONFIG")]
+    pub kubeconfig_env: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Down {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// Delete the cluster's data, too.
+    #[arg(long)]
+    pub delete: bool,
+    #[command(flatten)]
+    pub kubeconfig: KubeconfigChoice,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// How many nodes; 0 for an API server with controllers alone.
+    #[arg(long, default_value_t = 3)]
+    pub nodes: u32,
+    /// A flag of a process; repeatable.
+    #[arg(long, value_name = "COMPONENT.FLAG=VALUE")]
+    pub set: Vec<String>,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Kubeconfig {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// The address to put into it, HOST:PORT; by default the one the cluster listens on.
+    #[arg(long, env = "CORACLE_KUBECONFIG_SERVER")]
+    pub server: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Credentials {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// Where to write ca.crt, client.crt and client.key.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Node {
+    #[command(subcommand)]
+    pub action: Option<NodeAction>,
+    #[command(flatten)]
+    pub agent: process::node::Args,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum NodeAction {
+    /// Start further nodes.
+    Add {
+        #[command(flatten)]
+        cluster: Name,
+        /// How many.
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+    },
+    /// Stop a node and delete it from the cluster.
+    Remove {
+        #[command(flatten)]
+        cluster: Name,
+        /// Its name.
+        node: String,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Signal {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// The process, as `coracle status` names it.
+    #[arg(required_unless_present = "self_")]
+    pub process: Option<String>,
+    /// In a container: the container's own process.
+    #[arg(long = "self", id = "self_", conflicts_with = "process")]
+    pub own: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Fetch {
+    /// http or https.
+    pub url: String,
+    /// The method; GET, or POST with a body.
+    #[arg(short = 'X', long)]
+    pub request: Option<String>,
+    /// The body.
+    #[arg(short, long)]
+    pub data: Option<String>,
+    /// Print the answer's head, too.
+    #[arg(short, long)]
+    pub include: bool,
+    /// How long to wait, in seconds.
+    #[arg(short, long, default_value_t = 10)]
+    pub max_time: u64,
+    /// Do not check the certificate of an https server.
+    #[arg(short = 'k', long)]
+    pub insecure: bool,
+    /// Trust this authority (PEM) for https.
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Healthz {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// Ask the one process that listens here, instead of the cluster's supervisor.
+    #[arg(long, value_name = "HOST:PORT", env = "CORACLE_HEALTH")]
+    pub address: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Supervise {
+    #[command(flatten)]
+    pub cluster: Name,
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// The listening port may be replaced by a free one.
+    #[arg(long)]
+    pub any_port: bool,
+    #[arg(long)]
+    pub nodes: Option<u32>,
+    #[arg(long)]
+    pub san: Vec<String>,
+    #[arg(long)]
+    pub set: Vec<String>,
+}

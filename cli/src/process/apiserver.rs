@@ -1,0 +1,54 @@
+//! `coracle apiserver`.
+
+use std::{net::{IpAddr, Ipv4Addr, SocketAddr}, time::Duration};
+
+use anyhow::Context;
+use coracle_apiserver::{BootstrapToken, Config, certificates};
+
+use super::{Common, parse_cidr};
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
+    pub listen: SocketAddr,
+    /// A further name or address that the certificate is valid for; repeatable.
+    #[arg(long, value_name = "NAME", env = "CORACLE_SAN", value_delimiter = ',')]
+    pub san: Vec<String>,
+    /// The range of service addresses.
+    #[arg(long, value_name = "CIDR", default_value = "10.96.0.0/16", value_parser = parse_cidr)]
+    pub service_cluster_ip_range: (Ipv4Addr, u8),
+    /// How long history is kept, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub history_seconds: u64,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let (env, shutdown) = args.common.begin()?;
+    let token = args.common.token()?;
+    let Args { listen, san, service_cluster_ip_range, history_seconds, common } = args;
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1", "apiserver", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        .map(str::to_owned)
+        .to_vec();
+    let ip: IpAddr = listen.ip();
+    if !ip.is_unspecified() {
+        names.push(ip.to_string());
+    }
+    names.extend(san);
+    names.sort();
+    names.dedup();
+    let prepared = certificates::prepare(&common.data_dir.join("pki"), &names, env.cluster_clock.now())
+        .context("prepare certificates")?;
+    let config = Config {
+        data_dir: Some(common.data_dir),
+        listen,
+        service_cidr: service_cluster_ip_range,
+        authority: Some(prepared.authority),
+        bootstrap_tokens: token.map(|token| BootstrapToken { id: token.id, secret: token.secret }).into_iter().collect(),
+        history: Duration::from_secs(history_seconds),
+        ..Config::default()
+    };
+    coracle_apiserver::run(config, env, prepared.identity, shutdown).await
+}

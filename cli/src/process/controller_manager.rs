@@ -1,0 +1,76 @@
+//! `coracle controller-manager`.
+
+use std::{net::{Ipv4Addr, SocketAddr}, time::Duration};
+
+use coracle_client::join::Role;
+use coracle_controller_manager::{Config, Timings};
+use coracle_runtime::LeaseTimings;
+
+use super::{Member, parse_cidr};
+
+/// How leaders are elected; the defaults are Kubernetes' own.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LeaseArgs {
+    /// Seconds after which a silent leader may be replaced.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    pub leader_elect_lease_duration: f64,
+    /// Seconds after which a leader that cannot renew gives up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub leader_elect_renew_deadline: f64,
+    /// Seconds between attempts.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub leader_elect_retry_period: f64,
+}
+
+impl LeaseArgs {
+    pub fn timings(&self) -> LeaseTimings {
+        let Self { leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period } = self;
+        LeaseTimings {
+            duration: Duration::from_secs_f64(*leader_elect_lease_duration),
+            renew_deadline: Duration::from_secs_f64(*leader_elect_renew_deadline),
+            retry: Duration::from_secs_f64(*leader_elect_retry_period),
+        }
+    }
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where to show health.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:10257")]
+    pub health_listen: SocketAddr,
+    /// The ranges of pod addresses, each node gets a part of.
+    #[arg(long, value_name = "CIDR,...", default_value = "10.244.0.0/16", value_delimiter = ',', value_parser = parse_cidr)]
+    pub cluster_cidr: Vec<(Ipv4Addr, u8)>,
+    /// The prefix length of a node's part.
+    #[arg(long, value_name = "BITS", default_value_t = 24)]
+    pub node_cidr_mask_size: u8,
+    /// Which controllers run: `*` for all, `NAME` for one, `-NAME` for not that one.
+    #[arg(long, value_name = "NAME,...", default_value = "*", value_delimiter = ',', allow_hyphen_values = true)]
+    pub controllers: Vec<String>,
+    /// Seconds after which a silent node is NotReady.
+    #[arg(long, value_name = "SECONDS", default_value_t = 50.0)]
+    pub node_monitor_grace_period: f64,
+    #[command(flatten)]
+    pub member: Member,
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let (env, shutdown) = args.member.common.begin()?;
+    let Args { health_listen, cluster_cidr, node_cidr_mask_size, controllers, node_monitor_grace_period, member, lease } =
+        args;
+    let role = Role { role: "controller-manager", name: String::new(), server_names: vec!["localhost".to_owned()] };
+    let identity = member.identity(&role, &env, &shutdown).await?;
+    let config = Config {
+        server: member.server,
+        health: health_listen,
+        instance: format!("controller-manager-{}", &env.random.uuid()[..8]),
+        lease: lease.timings(),
+        controllers,
+        cluster_cidrs: cluster_cidr,
+        node_cidr_mask: node_cidr_mask_size,
+        timings: Timings { node_grace: Duration::from_secs_f64(node_monitor_grace_period), ..Timings::default() },
+    };
+    coracle_controller_manager::run(config, env, identity, shutdown).await
+}
