@@ -168,6 +168,22 @@ impl Index {
             .collect()
     }
 
+    /// Counts the keys that exist at `at`, looking at `limit` keys after `start_after`; also the last key
+    /// looked at, `None` when there are no more.
+    pub fn count_at(&self, start_after: Option<&str>, limit: usize, at: Revision) -> (u64, Option<Key>) {
+        let from = start_after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut last = None;
+        let mut count = 0;
+        for (looked, (key, versions)) in self.keys.range::<str, _>((from, Bound::Unbounded)).enumerate() {
+            if looked == limit {
+                return (count, last);
+            }
+            count += u64::from(version_at(versions, at).is_some());
+            last = Some(key.clone());
+        }
+        (count, None)
+    }
+
     /// At most `limit` changes after a revision, which the caller has checked with [`Index::readable`].
     pub fn changes(&self, after: Revision, limit: usize) -> Vec<LoggedChange> {
         let skip = usize::try_from(after - self.compacted).unwrap_or(0);
@@ -245,12 +261,13 @@ impl Index {
         }
     }
 
-    /// Where compaction should go: the newest revision that the limits no longer keep.
-    pub fn compaction_target(&self, limits: &HistoryLimits, now_s: u32) -> Revision {
+    /// Where compaction should go: the newest revision that the limits no longer keep, at most `max_steps`
+    /// from here.
+    pub fn compaction_target(&self, limits: &HistoryLimits, now_s: u32, max_steps: usize) -> Revision {
         let mut bytes = self.history_bytes;
         let mut kept = self.log.len();
         let mut target = self.compacted;
-        for entry in &self.log {
+        for entry in self.log.iter().take(max_steps) {
             let old = now_s.saturating_sub(entry.at_s) > limits.age_s;
             if !old && kept <= limits.revisions && bytes <= limits.bytes {
                 break;

@@ -205,7 +205,7 @@ impl Shared {
 
     fn compact_step(&self) {
         let mut index = self.index.write();
-        let target = index.compaction_target(&self.config.history, self.now_s());
+        let target = index.compaction_target(&self.config.history, self.now_s(), COMPACT_STEP);
         self.compact_to(&mut index, target, COMPACT_STEP);
     }
 

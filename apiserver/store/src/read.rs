@@ -59,13 +59,10 @@ pub(crate) fn range(
     loop {
         let chunk = RANGE_CHUNK.min(limit - found.len());
         let after = found.last().map(|stored| stored.key.clone());
-        let (keys, compacted) = {
+        let keys = {
             let index = index.read();
             index.readable(at)?;
-            (
-                index.range(prefix, after.as_deref().or(start_after), chunk, at),
-                index.compacted(),
-            )
+            index.range(prefix, after.as_deref().or(start_after), chunk, at)
         };
         let last = keys.len() < chunk;
         for (key, revision) in keys {

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use crate::types::{
-    BoxFuture, Change, Committed, Published, ReadError, Revision, StoreStatus, Stored, Txn, TxnError,
+    BoxFuture, Change, Committed, Op, Published, ReadError, Revision, StoreStatus, Stored, Txn, TxnError,
 };
 
 /// Most transactions in one group: one journal frame, one sync.
@@ -94,6 +94,18 @@ pub(crate) fn check_limits(txn: &Txn) -> Result<(), TxnError> {
     if txn.ops.iter().any(|op| op.key().len() > MAX_KEY_BYTES) {
         return Err(TxnError::TooLarge {
             what: "key",
+            limit: MAX_KEY_BYTES,
+        });
+    }
+    let holder_too_long = |op: &Op| match op {
+        Op::Put {
+            fence: Some(fence), ..
+        } => fence.holder.len() > MAX_KEY_BYTES,
+        _ => false,
+    };
+    if txn.ops.iter().any(holder_too_long) {
+        return Err(TxnError::TooLarge {
+            what: "lease holder",
             limit: MAX_KEY_BYTES,
         });
     }

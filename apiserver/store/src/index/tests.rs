@@ -32,23 +32,24 @@ fn limits_decide_where_compaction_goes() {
         revisions: 100,
         bytes: 1_000,
     };
-    assert_eq!(index.compaction_target(&limits, 10), 0);
+    assert_eq!(index.compaction_target(&limits, 10, 100), 0);
     assert_eq!(
         index.compaction_target(
             &HistoryLimits {
                 revisions: 4,
                 ..limits
             },
-            10
+            10,
+            100
         ),
         6
     );
     assert_eq!(
-        index.compaction_target(&HistoryLimits { bytes: 25, ..limits }, 10),
+        index.compaction_target(&HistoryLimits { bytes: 25, ..limits }, 10, 100),
         8
     );
     assert_eq!(
-        index.compaction_target(&HistoryLimits { age_s: 5, ..limits }, 10),
+        index.compaction_target(&HistoryLimits { age_s: 5, ..limits }, 10, 100),
         5
     );
 }
@@ -123,6 +124,10 @@ proptest! {
         reachable.extend(index.compacted() + 1..=index.latest());
         let all: BTreeSet<_> = (1..=index.latest()).collect();
         prop_assert_eq!(all.difference(&reachable).copied().collect::<BTreeSet<_>>(), gone, "dropped = unreachable");
+        let live = |at| (0..6).filter(|k| model.at(&format!("/k/{k}"), at).is_some()).count() as u64;
+        let (first, last) = index.count_at(None, 3, index.latest());
+        let (rest, end) = last.map_or((0, None), |last| index.count_at(Some(&last), 100, index.latest()));
+        prop_assert_eq!((first + rest, end), (live(index.latest()), None));
         for change in index.changes(index.compacted(), 1_000) {
             let (key, deleted) = &model.events[change.revision as usize - 1];
             prop_assert_eq!(&*change.key, key.as_str());
