@@ -16,6 +16,8 @@ mod path;
 mod query;
 mod render;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod version;
 mod watch;
 
@@ -28,7 +30,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use coracle_api::ApiError;
 use coracle_service::{Env, Identity, Peer, Shutdown};
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
@@ -66,23 +67,9 @@ pub struct RestState {
 ///
 /// The router answers every path, so it has a fallback of its own.
 pub fn router(state: RestState) -> Router {
-    let RestState {
-        registry,
-        env,
-        identity,
-        shutdown,
-    } = state;
-    let door = Door {
-        registry,
-        nodes: Nodes::new(env.clone(), identity),
-        env,
-        shutdown,
-        discovery: Discovery::new(),
-        openapi: OpenApi::new(),
-        reads: Semaphore::new(MAX_READS),
-        writes: Semaphore::new(MAX_WRITES),
-    };
-    Router::new().fallback(handle).with_state(Arc::new(door))
+    Router::new()
+        .fallback(handle)
+        .with_state(Arc::new(Door::new(state)))
 }
 
 struct Door {
@@ -111,12 +98,31 @@ async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
 }
 
 impl Door {
+    fn new(state: RestState) -> Self {
+        let RestState {
+            registry,
+            env,
+            identity,
+            shutdown,
+        } = state;
+        Self {
+            registry,
+            nodes: Nodes::new(env.clone(), identity),
+            env,
+            shutdown,
+            discovery: Discovery::new(),
+            openapi: OpenApi::new(),
+            reads: Semaphore::new(MAX_READS),
+            writes: Semaphore::new(MAX_WRITES),
+        }
+    }
+
     async fn answer(self: &Arc<Self>, parts: &Parts, body: Body) -> Result<Response, ApiError> {
         let route = path::parse(parts.uri.path());
         if route == Route::Version {
             return read_only(parts).map(|()| error::json(StatusCode::OK, version::body()));
         }
-        let peer = authenticate(parts)?;
+        let peer = caller(parts)?;
         let headers = &parts.headers;
         match route {
             Route::Objects(target) => {
@@ -173,16 +179,9 @@ impl Door {
     }
 }
 
-/// The caller, where it proved who it is. Nothing but a certificate proves that yet.
-fn authenticate(parts: &Parts) -> Result<Arc<Peer>, ApiError> {
-    let peer = parts
-        .extensions
-        .get::<Arc<Peer>>()
-        .filter(|peer| !peer.is_anonymous());
-    match peer {
-        Some(peer) if !parts.headers.contains_key(AUTHORIZATION) => Ok(Arc::clone(peer)),
-        _ => Err(ApiError::unauthorized()),
-    }
+/// The caller, whom `auth` has let in.
+fn caller(parts: &Parts) -> Result<Arc<Peer>, ApiError> {
+    parts.extensions.get().cloned().ok_or_else(ApiError::unauthorized)
 }
 
 fn read_only(parts: &Parts) -> Result<(), ApiError> {

@@ -253,7 +253,7 @@ impl Request<'_> {
     fn renderer(&self) -> Result<Renderer, ApiError> {
         let representation = negotiate::objects(&self.parts.headers)?;
         Renderer::new(
-            self.target.resource,
+            &self.target,
             representation,
             &self.query,
             self.door.env.cluster_clock.now(),

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::indent;
 use super::negotiate::{Encoding, Form, Representation};
+use super::path::Target;
 use super::query::Query;
 use super::tables::{self, Cell, Printer};
 use crate::registry::{Entry, ListResult};
@@ -43,12 +44,12 @@ pub(crate) struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer for objects of `resource`; ages are measured against `now`.
+    /// A renderer for what `target` names; ages are measured against `now`.
     ///
     /// # Errors
     /// Bad request for an `includeObject` that is none.
     pub(crate) fn new(
-        resource: &'static Resource,
+        target: &Target,
         representation: Representation,
         query: &Query,
         now: Timestamp,
@@ -64,9 +65,9 @@ impl Renderer {
             }
         };
         let pretty = query.flag("pretty").unwrap_or(false);
-        let printer = tables::printer(resource);
+        let printer = tables::printer(target.resource, target.subresource_name());
         Ok(Self {
-            resource,
+            resource: target.resource,
             representation,
             pretty,
             row_object,

@@ -28,11 +28,17 @@ fn entry(name: &str, size: usize) -> Entry {
 
 fn renderer(form: Form, query: &str) -> Renderer {
     let query = Query::of(&format!("/?{query}").parse().unwrap()).unwrap();
+    let target = Target {
+        resource: kinds::CONFIG_MAP,
+        namespace: String::new(),
+        name: None,
+        subresource: None,
+    };
     let representation = Representation {
         encoding: Encoding::Json,
         form,
     };
-    Renderer::new(kinds::CONFIG_MAP, representation, &query, Timestamp::UNIX_EPOCH).unwrap()
+    Renderer::new(&target, representation, &query, Timestamp::UNIX_EPOCH).unwrap()
 }
 
 async fn list(form: Form, query: &str, entries: Vec<Entry>) -> (Value, Vec<u8>) {

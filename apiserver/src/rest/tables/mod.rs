@@ -21,6 +21,7 @@ mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
 mod replica_set;
+mod scale;
 mod secret;
 mod service;
 mod service_account;
@@ -107,8 +108,11 @@ impl From<i64> for Cell {
     }
 }
 
-/// How the objects of `resource` are shown: by name and age, where its kind has no file here.
-pub(crate) fn printer(resource: &Resource) -> &'static Printer {
+/// How the objects of `resource`, or a subresource of them, are shown: by name and age, where there is no file here.
+pub(crate) fn printer(resource: &Resource, subresource: &str) -> &'static Printer {
+    if subresource == "scale" {
+        return &scale::PRINTER;
+    }
     match (resource.group, resource.plural) {
         ("", "configmaps") => &config_map::PRINTER,
         ("", "events") => &event::PRINTER,

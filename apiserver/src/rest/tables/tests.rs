@@ -9,7 +9,7 @@ const NOW: &str = "2026-11-22T15:53:44Z";
 const CREATED: &str = "2026-11-22T15:51:44Z";
 
 fn row(resource: &Resource, object: &serde_json::Value) -> String {
-    let printer = printer(resource);
+    let printer = printer(resource, "");
     let cells = (printer.cells)(object.to_string().as_bytes(), NOW.parse().unwrap()).unwrap();
     assert_eq!(cells.len(), printer.columns.len(), "{resource}");
     let text = cells.iter().map(|cell| match cell {
@@ -40,7 +40,7 @@ fn every_kind_shows_even_an_empty_object() {
         assert!(shown.contains('x'), "{resource}: {shown}");
         let plain = &PLAIN as *const Printer;
         assert!(
-            !std::ptr::eq(printer(resource), plain),
+            !std::ptr::eq(printer(resource, ""), plain),
             "{resource} has no table of its own"
         );
     }
@@ -81,6 +81,14 @@ fn workloads() {
         {"spec": spec, "status": {"replicas": 3, "readyReplicas": 2}},
         format!("x | 3 | 3 | 2 | 2m | {tail}")
     );
+}
+
+#[test]
+fn scales() {
+    let scale = object(serde_json::json!({ "spec": { "replicas": 3 }, "status": { "replicas": 2 } }));
+    let cells =
+        (printer(kinds::DEPLOYMENT, "scale").cells)(scale.to_string().as_bytes(), NOW.parse().unwrap());
+    assert_eq!(cells.unwrap(), ["x".into(), 3.into(), 2.into(), Cell::from("2m")]);
 }
 
 #[test]
