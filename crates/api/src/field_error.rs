@@ -216,6 +216,11 @@ impl std::error::Error for FieldError {}
 pub struct Value(String);
 
 impl Value {
+    /// Text that is shown as it is, without quotes.
+    pub fn bare(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// A structured value, shown as its JSON.
     pub fn json(value: &impl serde::Serialize) -> Self {
         Self(serde_json::to_string(value).unwrap_or_default())

@@ -1,14 +1,109 @@
-//! What makes an object valid.
+//! What makes an object valid, with upstream's messages.
+//!
+//! Pure functions on typed structs whose defaults are set: they return every mistake and change nothing. [`create`]
+//! and [`update`] cover any built-in kind; the functions per kind are there for callers that hold the typed struct.
+//! What needs other objects (does the namespace exist, is the port taken) is the apiserver's.
+//!
+//! Source: `pkg/apis/*/validation` of Kubernetes. Fields of features that Coracle does not have are not judged.
 
-use crate::field_error::FieldError;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service,
+};
+
+use crate::field_error::{FieldError, Path};
 use crate::object::Object;
 
-/// Mistakes in a new object of any built-in kind, its metadata included; defaults are set before.
-pub fn create(_object: &dyn Object) -> Vec<FieldError> {
+mod affinity;
+mod check;
+mod cluster;
+mod container;
+mod data;
+mod meta;
+mod pod;
+mod probe;
+mod resources;
+mod selector;
+mod service;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod volume;
+mod workload;
+
+pub use cluster::{event, lease, namespace, node};
+pub use data::{config_map, config_map_update, secret, secret_update};
+pub use meta::{labels, object_meta, object_meta_update};
+pub use pod::{pod, pod_spec, pod_template, pod_update};
+pub use selector::{label_selector, matches_template};
+pub use service::{service, service_update};
+pub use storage::{claim, claim_update, volume, volume_update};
+pub use workload::{deployment, deployment_update, replica_set, replica_set_update};
+
+/// Mistakes in a new object of any built-in kind, its metadata included.
+pub fn create(object: &dyn Object) -> Vec<FieldError> {
+    let mut errors = object_meta(object.resource(), object.metadata());
+    errors.extend(body(object));
+    errors
+}
+
+/// Mistakes in the change from `old` to `new`, which are of one kind; what is wrong with `new` by itself included.
+///
+/// A pod template or pod spec that did not change is not judged again, so a status update stays cheap.
+pub fn update(new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
+    let mut errors = object_meta(new.resource(), new.metadata());
+    errors.extend(object_meta_update(new.metadata(), old.metadata()));
+    macro_rules! update {
+        ($type:ty, $function:path) => {
+            if let (Some(new), Some(old)) = (new.downcast_ref::<$type>(), old.downcast_ref::<$type>()) {
+                errors.extend($function(new, old));
+                return errors;
+            }
+        };
+    }
+    update!(Pod, pod_update);
+    update!(ReplicaSet, replica_set_update);
+    update!(Deployment, deployment_update);
+    update!(Service, service_update);
+    update!(ConfigMap, config_map_update);
+    update!(Secret, secret_update);
+    update!(PersistentVolume, volume_update);
+    update!(PersistentVolumeClaim, claim_update);
+    errors.extend(body(new));
+    errors
+}
+
+/// Mistakes outside the metadata.
+fn body(object: &dyn Object) -> Vec<FieldError> {
+    macro_rules! body {
+        ($type:ty, $function:path) => {
+            if let Some(object) = object.downcast_ref::<$type>() {
+                return $function(object);
+            }
+        };
+    }
+    body!(Pod, pod);
+    body!(Event, event);
+    body!(Lease, lease);
+    body!(ReplicaSet, replica_set);
+    body!(Deployment, deployment);
+    body!(ConfigMap, config_map);
+    body!(Secret, secret);
+    body!(Service, service);
+    body!(Node, node);
+    body!(Namespace, namespace);
+    body!(PersistentVolume, volume);
+    body!(PersistentVolumeClaim, claim);
     Vec::new()
 }
 
-/// Mistakes in the change from `old` to `new`.
-pub fn update(_new: &dyn Object, _old: &dyn Object) -> Vec<FieldError> {
-    Vec::new()
+/// A field that must not change: `Invalid value: NEW: field is immutable`.
+pub fn immutable<T: PartialEq>(
+    new: &T,
+    old: &T,
+    path: &Path,
+    shown: impl FnOnce(&T) -> crate::field_error::Value,
+) -> Option<FieldError> {
+    (new != old).then(|| FieldError::invalid(path, shown(new), check::IMMUTABLE))
 }
