@@ -22,7 +22,7 @@ use crate::{
     Error,
     handles::{FileId, Handle},
     limits::Limits,
-    name::{MAX_DEPTH, Name, RESERVED_PREFIX},
+    name::{MAX_DEPTH, Name, RESERVED_PREFIX, STAGING},
     stability::Stability,
     sys::{self, Kind, Stat},
     tree::{Tree, Usage},
@@ -345,8 +345,10 @@ impl Export {
             return Ok(());
         }
         for name in self.names(directory)? {
-            if name.starts_with(RESERVED_PREFIX) {
+            if name == STAGING {
                 sweep(directory, &name);
+            }
+            if name.starts_with(RESERVED_PREFIX) {
                 continue;
             }
             let Ok(Some(stat)) = self.entry(directory, &name) else {

@@ -15,6 +15,8 @@ pub const MAX_PATH_BYTES: usize = 4096;
 pub const MAX_DEPTH: usize = 64;
 /// Names that begin so belong to the service: a client neither sees nor makes them.
 pub(crate) const RESERVED_PREFIX: &str = ".coracle-";
+/// What a file is called until it has all its attributes. One at a time is made in an export.
+pub(crate) const STAGING: &str = ".coracle-stage";
 /// How much of a refused name an error shows.
 const SHOWN_CHARS: usize = 64;
 

@@ -46,7 +46,7 @@ pub async fn run(config: Config, env: Env, identity: Identity, shutdown: Shutdow
     announce::listening(SERVICE, listener.local_addr()?);
     sweep(&exports, &env);
     let service = Service::new(exports, env.clone(), health.clone());
-    let router = service.routes().into_axum_router().merge(health.router());
+    let router = service.routes()?.into_axum_router().merge(health.router());
     announce::ready();
     serve(
         listener,

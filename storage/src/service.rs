@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use coracle_proto::v1::{
-    self as wire, storage_service_server::StorageService, storage_service_server::StorageServiceServer,
+    self as wire, storage_service_server::SERVICE_NAME, storage_service_server::StorageService,
+    storage_service_server::StorageServiceServer,
 };
 use coracle_service::{Env, Health, Peer, health::Check};
 use tokio::sync::Semaphore;
@@ -52,13 +53,21 @@ impl Service {
         }
     }
 
-    /// The service behind its path.
-    #[must_use]
-    pub fn routes(self) -> Routes {
+    /// The service behind its path, with reflection (v1 and v1alpha) so that generic clients find their way.
+    ///
+    /// # Errors
+    /// Reflection's, should the compiled contract not be one.
+    pub fn routes(self) -> Result<Routes, tonic_reflection::server::Error> {
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(coracle_proto::FILE_DESCRIPTOR_SET)
+                .with_service_name(SERVICE_NAME)
+        };
         let server = StorageServiceServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        Routes::new(server)
+        let routes = Routes::new(server).add_service(reflection().build_v1()?);
+        Ok(routes.add_service(reflection().build_v1alpha()?))
     }
 
     /// Runs `work` where it may block, and answers with what it returns.

@@ -1,6 +1,7 @@
 //! Tests of the service as a whole: the file layer against a model and against an administrator's hand, and the
 //! served process with restarts.
 
+mod concurrency;
 mod durability;
 mod files;
 mod handles;

@@ -12,6 +12,7 @@ mod error;
 mod file;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod wire;
 
 use std::sync::Arc;
@@ -19,20 +20,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use coracle_proto::v1 as pb;
 use coracle_service::Env;
-use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tonic::transport::Channel;
 
 pub use error::Error;
 pub use file::NfsFile;
+use walk::{Place, components, mount_root};
 use wire::{Transport, answered};
 
 /// The largest file that [`NfsVolume::read_file`] returns; larger ones are read in parts.
 pub const MAX_READ_FILE_BYTES: u64 = 64 << 20;
 /// The most entries that [`NfsVolume::list`] returns.
 pub const MAX_LISTED: usize = 100_000;
-/// How deep a path may lead.
-const MAX_COMPONENTS: usize = 64;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +64,6 @@ pub struct NfsVolume {
     transport: Transport,
     export: Arc<str>,
     root: Arc<Mutex<Bytes>>,
-}
-
-/// A file's directory and its name there.
-struct Place<'a> {
-    directory: Bytes,
-    name: &'a str,
 }
 
 impl NfsVolume {
@@ -327,173 +320,4 @@ impl NfsVolume {
         })
         .await
     }
-
-    /// Runs a call by path, once more after mounting anew where a handle on the way had turned stale.
-    async fn remounting<'a, T>(
-        &self,
-        call: impl Fn() -> BoxFuture<'a, Result<T, Error>>,
-    ) -> Result<T, Error> {
-        match call().await {
-            Err(Error::Stale { .. }) => {
-                let root = mount_root(&self.transport, &self.export, false).await?;
-                *self.root.lock() = root;
-                call().await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn resolve(&self, path: &str) -> Result<Bytes, Error> {
-        self.walk(&components(path)?, path).await
-    }
-
-    async fn place<'a>(&self, path: &'a str) -> Result<Place<'a>, Error> {
-        let names = components(path)?;
-        let Some((name, above)) = names.split_last() else {
-            return Err(Error::InvalidPath {
-                path: path.to_owned(),
-                why: "it names the volume itself",
-            });
-        };
-        Ok(Place {
-            directory: self.walk(above, path).await?,
-            name,
-        })
-    }
-
-    async fn walk(&self, names: &[&str], path: &str) -> Result<Bytes, Error> {
-        let mut handle = self.root.lock().clone();
-        for name in names {
-            let request = pb::LookupRequest {
-                directory: handle,
-                name: (*name).to_owned(),
-            };
-            let answer = self
-                .transport
-                .call(request, path, |mut c, r| async move { c.lookup(r).await })
-                .await;
-            handle = answered(answer)?.handle;
-        }
-        Ok(handle)
-    }
-
-    async fn attributes_at(&self, path: &str) -> Result<Attributes, Error> {
-        let request = pb::GetAttributesRequest {
-            handle: self.resolve(path).await?,
-        };
-        let answer = self
-            .transport
-            .call(request, path, |mut c, r| async move { c.get_attributes(r).await })
-            .await;
-        Ok(answered(answer)?.attributes.into())
-    }
-
-    /// Makes a file: one that is ours alone where `identity` is given, else whichever has the name.
-    async fn create(&self, place: &Place<'_>, path: &str, identity: Option<u64>) -> Result<Bytes, Error> {
-        let mode = if identity.is_some() {
-            pb::CreateMode::Exclusive
-        } else {
-            pb::CreateMode::Unchecked
-        };
-        let request = pb::StorageServiceCreateRequest {
-            directory: place.directory.clone(),
-            name: place.name.to_owned(),
-            mode: mode.into(),
-            permissions: 0,
-            verifier: identity.map_or_else(Bytes::new, |identity| {
-                Bytes::copy_from_slice(&identity.to_be_bytes())
-            }),
-        };
-        let answer = self
-            .transport
-            .call(request, path, |mut c, r| async move { c.create(r).await })
-            .await;
-        Ok(answered(answer)?.handle)
-    }
-
-    async fn remove_place(&self, place: &Place<'_>, path: &str, is_directory: bool) -> Result<(), Error> {
-        let request = pb::RemoveRequest {
-            directory: place.directory.clone(),
-            name: place.name.to_owned(),
-            is_directory,
-        };
-        let answer = self
-            .transport
-            .call(request, path, |mut c, r| async move { c.remove(r).await })
-            .await;
-        match answer.outcome {
-            // Removed by an attempt whose answer was lost.
-            Err(Error::NotFound { .. }) if answer.retried => Ok(()),
-            outcome => outcome.map(|_| ()),
-        }
-    }
-
-    async fn rename_place(
-        &self,
-        from: &Place<'_>,
-        moved: &Bytes,
-        to: &Place<'_>,
-        path: &str,
-    ) -> Result<(), Error> {
-        let request = pb::RenameRequest {
-            from_directory: from.directory.clone(),
-            from_name: from.name.to_owned(),
-            to_directory: to.directory.clone(),
-            to_name: to.name.to_owned(),
-        };
-        let answer = self
-            .transport
-            .call(request, path, |mut c, r| async move { c.rename(r).await })
-            .await;
-        match answer.outcome {
-            // Renamed by an attempt whose answer was lost, if the file is there now. A handle is the same bytes for
-            // the same file every time.
-            Err(Error::NotFound { .. }) if answer.retried => {
-                let request = pb::LookupRequest {
-                    directory: to.directory.clone(),
-                    name: to.name.to_owned(),
-                };
-                let found = self
-                    .transport
-                    .call(request, path, |mut c, r| async move { c.lookup(r).await })
-                    .await;
-                if answered(found)?.handle == *moved {
-                    Ok(())
-                } else {
-                    Err(Error::NotFound {
-                        path: path.to_owned(),
-                    })
-                }
-            }
-            outcome => outcome.map(|_| ()),
-        }
-    }
-}
-
-async fn mount_root(transport: &Transport, export: &str, create: bool) -> Result<Bytes, Error> {
-    let request = pb::MountRequest {
-        export: export.to_owned(),
-        create,
-    };
-    Ok(answered(
-        transport
-            .call(request, export, |mut c, r| async move { c.mount(r).await })
-            .await,
-    )?
-    .root)
-}
-
-fn components(path: &str) -> Result<Vec<&str>, Error> {
-    let components: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
-    let why = if components.iter().any(|name| matches!(*name, "." | "..")) {
-        "it has . or .. in it"
-    } else if components.len() > MAX_COMPONENTS {
-        "it leads more than 64 directories deep"
-    } else {
-        return Ok(components);
-    };
-    Err(Error::InvalidPath {
-        path: path.to_owned(),
-        why,
-    })
 }

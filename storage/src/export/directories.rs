@@ -12,14 +12,12 @@ use super::{Export, files::stored_mode};
 use crate::{
     Error,
     handles::FileId,
-    name::{MAX_DEPTH, Name},
+    name::{MAX_DEPTH, Name, STAGING},
     stability::VERIFIER_BYTES,
     sys::{self, Kind, Stat},
     tree::Tree,
 };
 
-/// What a file is called until it has all its attributes. One at a time is made in an export.
-const STAGING: &str = ".coracle-stage";
 /// How often a new file that looks like a removed one is made again.
 const MAX_REMAKES: usize = 64;
 

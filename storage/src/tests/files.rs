@@ -332,11 +332,16 @@ fn what_a_crash_left_half_made_is_swept() {
     let mut disk = Disk::new();
     let directory = disk.make_directory(disk.root(), "directory");
     fs::write(disk.path().join(".coracle-stage"), "half").unwrap();
+    fs::write(disk.path().join(".coracle-notes"), "an administrator's").unwrap();
     fs::create_dir(disk.path().join("directory/.coracle-stage")).unwrap();
     assert_eq!(disk.names(disk.root()), ["directory"]);
     disk.restart();
     assert_eq!(disk.names(directory), Vec::<String>::new());
     assert!(!disk.path().join(".coracle-stage").exists());
+    assert!(
+        disk.path().join(".coracle-notes").exists(),
+        "hidden, not ours to remove"
+    );
     assert!(!disk.path().join("directory/.coracle-stage").exists());
 }
 

@@ -8,6 +8,10 @@ use coracle_service::{BoxIo, Env, Identity, Listener, Network, Shutdown, connect
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tonic::{Code, Status, transport::Channel};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
 use tonic_types::StatusExt;
 
 use crate::{Config, Limits, MAX_IO_BYTES, limits::MAX_MESSAGE_BYTES, run};
@@ -278,6 +282,36 @@ async fn the_largest_write_passes_and_a_larger_one_does_not() {
         far_over.unwrap_err().code(),
         Code::OutOfRange,
         "refused before it is read"
+    );
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn the_contract_is_there_to_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = Process::start(&directory).await;
+    let channel = connect::channel(
+        &process.address.to_string(),
+        &Env::host(),
+        &Identity::simulated("anyone", &[]),
+    )
+    .unwrap();
+    let mut client = ServerReflectionClient::new(channel);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol(
+            "coracle.v1.StorageService".to_owned(),
+        )),
+    };
+    let mut answers = client
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    assert!(
+        matches!(answer, Some(MessageResponse::FileDescriptorResponse(_))),
+        "{answer:?}"
     );
     process.stop().await;
 }
