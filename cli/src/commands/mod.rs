@@ -54,7 +54,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// How many nodes there are and how many of them are Ready.
-async fn nodes_ready(api: &impl ObjectApi) -> anyhow::Result<(usize, usize)> {
+pub async fn nodes_ready(api: &impl ObjectApi) -> anyhow::Result<(usize, usize)> {
     #[derive(serde::Deserialize)]
     struct Node {
         #[serde(default)]
