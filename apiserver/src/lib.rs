@@ -1,1 +1,21 @@
-//! Under construction.
+//! The apiserver: the registry of all objects over the store, the watch cache, and the two doors to them on one port.
+//!
+//! [`run`] is the whole process. Inside, [`registry`] is the only way to the objects, `grpc` and [`rest`] are thin
+//! doors to it, `auth` decides who comes in, and [`watch`] delivers changes.
+
+mod auth;
+pub mod certificates;
+pub mod config;
+mod grpc;
+pub mod registry;
+pub mod rest;
+mod run;
+mod sealing;
+mod seed;
+mod sweeper;
+#[cfg(test)]
+mod testing;
+pub mod watch;
+
+pub use config::{BootstrapToken, Config, EventRetention};
+pub use run::{run, run_over};

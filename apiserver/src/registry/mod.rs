@@ -4,44 +4,94 @@
 //! watches see exactly what was acknowledged. Generic behaviour lives here once, per-kind differences in
 //! [`strategy`]. Left to others: who the caller is (`auth`), wire formats (`grpc`, `rest`), durability (the store),
 //! delivery to watchers ([`crate::watch`]).
+//!
+//! A write runs like this: [`change`] or [`remove`] decodes and judges it against the cache and completes the object,
+//! [`plan`] makes a transaction of it, whose conditions say what must still hold, the store judges and keeps it, and
+//! [`write`] answers or starts again.
 
+mod addresses;
+mod apply;
+mod change;
+mod meta;
+mod plan;
+mod read;
+mod remove;
 pub mod request;
+mod scale;
+pub mod strategy;
+#[cfg(test)]
+mod tests;
+mod write;
 
-use bytes::Bytes;
-use coracle_api::{ApiError, Resource, kinds};
+use std::{net::Ipv4Addr, sync::Arc};
 
+use coracle_api::{Resource, kinds};
+use coracle_service::Env;
+use coracle_store::{ReadError, RecordCodec, Store};
+
+use addresses::Addresses;
+pub use apply::MAX_MANIFEST_BYTES;
+pub use read::continue_after;
 pub use request::*;
+pub use write::MAX_BATCH;
 
 pub use crate::watch::{Event, EventKind, Watch};
+use crate::watch::WatchCache;
 
 /// The one door to the objects. See the module.
-pub struct Registry {}
+pub struct Registry {
+    store: Arc<dyn Store>,
+    cache: Arc<WatchCache>,
+    codec: RecordCodec,
+    addresses: Addresses,
+    env: Env,
+}
 
 impl Registry {
-    /// One object, now or at a retained revision; `subresource` is empty, `status` or `scale`.
-    pub async fn get(&self, target: &Target, subresource: &str, at: Option<i64>) -> Result<Entry, ApiError>;
-    /// One page of a list.
-    pub async fn list(&self, request: &ListRequest) -> Result<ListResult, ApiError>;
-    /// Stores a new object.
-    pub async fn create(&self, ctx: &Context, resource: &'static Resource, namespace: &str, name_hint: &str, body: Bytes) -> Result<Written, ApiError>;
-    /// Acts through `binding` or `eviction`.
-    pub async fn create_subresource(&self, ctx: &Context, target: Target, subresource: &str, body: Bytes) -> Result<Written, ApiError>;
-    /// Replaces an object, or its `status`, `scale` or `finalize`.
-    pub async fn update(&self, ctx: &Context, target: Target, subresource: &str, body: Bytes) -> Result<Written, ApiError>;
-    /// Changes part of an object.
-    pub async fn patch(&self, ctx: &Context, target: Target, subresource: &str, patch_type: PatchType, body: Bytes, preconditions: Preconditions) -> Result<Written, ApiError>;
-    /// Deletes an object.
-    pub async fn delete(&self, ctx: &Context, target: Target, options: DeleteOptions) -> Result<Deleted, ApiError>;
-    /// Deletes what the request lists.
-    pub async fn delete_collection(&self, ctx: &Context, request: &ListRequest, options: &DeleteOptions) -> Result<DeletedCollection, ApiError>;
-    /// Any one write.
-    pub async fn write(&self, ctx: &Context, write: Write) -> Result<Written, ApiError>;
-    /// Many writes in one commit.
-    pub async fn batch(&self, ctx: &Context, writes: Vec<Write>, atomic: bool) -> Result<Vec<Result<Written, ApiError>>, ApiError>;
-    /// Applies the documents of a YAML or JSON text.
-    pub async fn apply_manifest(&self, ctx: &Context, manifest: &str, namespace: &str) -> Result<Vec<Applied>, ApiError>;
-    /// Watches; synchronous, nothing waits but `Watch::next`.
-    pub fn watch(&self, request: WatchRequest) -> Result<Watch, ApiError>;
-    /// The latest revision.
-    pub fn revision(&self) -> i64;
+    /// Opens the registry over a store that nobody else writes to. `codec` makes the store's records; Services get
+    /// addresses of `service_cidr`.
+    ///
+    /// # Errors
+    /// The store's, where an object cannot be read.
+    pub fn open(
+        store: Arc<dyn Store>,
+        codec: RecordCodec,
+        service_cidr: (Ipv4Addr, u8),
+        env: &Env,
+    ) -> Result<Self, ReadError> {
+        let clock = env.transport_clock.clone();
+        let cache = WatchCache::open(Arc::clone(&store), strategy::describe, clock.clone(), env.spawn)?;
+        let addresses = Addresses::new(service_cidr, clock, env.random.clone());
+        Ok(Self { store, cache, codec, addresses, env: env.clone() })
+    }
+
+    /// The latest revision; everything up to it can be read.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.cache.revision()
+    }
+
+    /// Every kind that is served.
+    #[must_use]
+    pub fn resources(&self) -> &'static [&'static Resource] {
+        kinds::RESOURCES
+    }
+
+    /// How many objects of a kind there are.
+    #[must_use]
+    pub fn count(&self, resource: &Resource) -> usize {
+        self.cache.count(resource)
+    }
+
+    /// The store, for those who tend it.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The address of the `kubernetes` Service: the first of the range.
+    #[must_use]
+    pub fn api_address(&self) -> Ipv4Addr {
+        self.addresses.first()
+    }
 }

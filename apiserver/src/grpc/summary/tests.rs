@@ -1,0 +1,1 @@
+//! Typed summaries, above all what STATUS says.

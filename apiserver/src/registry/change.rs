@@ -1,0 +1,414 @@
+//! Planning of creates, updates and patches: decode, complete, judge, and hand over to the transaction.
+
+use bytes::Bytes;
+use coracle_api::{
+    ApiError, FieldError, Object, Path, Resource, defaults, kinds,
+    object::{self, Decoded, Duplicates},
+    patch, validation,
+};
+use k8s_openapi::api::core::v1::{Binding, Service};
+
+use super::{
+    Context, DeleteOptions, FieldValidation, PatchType, Preconditions, Registry, Target, Write, Written, meta,
+    plan::{Change, Current, Overlay, Plan, View},
+    scale,
+    strategy::{self, Behaviour, pod},
+};
+
+/// What of an object an update may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Main,
+    Status,
+    Finalize,
+}
+
+/// A body that became an object.
+struct Body {
+    object: Box<dyn Object>,
+    warnings: Vec<String>,
+}
+
+impl Registry {
+    /// Makes the plan of a write against the present state.
+    pub(super) fn plan(&self, ctx: &Context, write: &Write, overlay: &Overlay) -> Result<Plan, ApiError> {
+        match write {
+            Write::Create { resource, namespace, name, body } => {
+                let body = decode(ctx, resource, body)?;
+                self.plan_create(ctx, overlay, resource, (namespace, name), body)
+            }
+            Write::CreateSubresource { target, subresource, body } => match subresource.as_str() {
+                "" => {
+                    let body = decode(ctx, target.resource, body)?;
+                    self.plan_create(ctx, overlay, target.resource, (&target.namespace, &target.name), body)
+                }
+                "binding" if *target.resource == *kinds::POD => self.plan_binding(ctx, overlay, target, body),
+                "eviction" if *target.resource == *kinds::POD => self.plan_eviction(ctx, overlay, target, body),
+                _ => Err(ApiError::resource_not_found()),
+            },
+            Write::Update { target, subresource, body } => self.plan_update(ctx, overlay, target, subresource, body),
+            Write::Patch { target, subresource, patch_type, body, preconditions } => {
+                self.plan_patch(ctx, overlay, target, subresource, *patch_type, body, preconditions)
+            }
+            Write::Delete { target, options } => self.plan_delete(ctx, overlay, target, options),
+        }
+    }
+
+    fn plan_create(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        resource: &'static Resource,
+        (namespace, name): (&str, &str),
+        body: Body,
+    ) -> Result<Plan, ApiError> {
+        let Body { mut object, warnings } = body;
+        let object = &mut *object;
+        let behaviour = strategy::of(resource);
+        meta::place(object, resource, namespace, name)?;
+        let has_generation = behaviour.has_generation(object);
+        let source = meta::stamp_create(object, has_generation, self.env.cluster_clock.now(), &self.env.random)?;
+        behaviour.prepare_create(object);
+        defaults::apply(object);
+        refuse_invalid(resource, object, validation::create(object))?;
+        self.admit_to_namespace(overlay, resource, object)?;
+        let target = Target::new(resource, object.namespace(), object.name());
+        let was_generated = source == meta::NameSource::Generated;
+        if !was_generated && overlay.current(self, &target).is_ok() {
+            return Err(ApiError::already_exists(resource, &target.name));
+        }
+        let reservation = self.assign_addresses(ctx, object, None)?;
+        let plan =
+            self.plan_change(ctx, overlay, object, Change::Create { was_generated }, warnings, View::Whole);
+        self.with_reservation(plan, reservation)
+    }
+
+    /// Objects are created only in namespaces that exist and are there to stay.
+    fn admit_to_namespace(
+        &self,
+        overlay: &Overlay,
+        resource: &'static Resource,
+        object: &dyn Object,
+    ) -> Result<(), ApiError> {
+        if !resource.namespaced {
+            return Ok(());
+        }
+        let name = object.namespace();
+        let namespace = overlay.current(self, &Target::new(kinds::NAMESPACE, "", name))?;
+        if !namespace.entry.attributes.deleting {
+            return Ok(());
+        }
+        let why = format!("unable to create new content in namespace {name} because it is being terminated");
+        let error = ApiError::forbidden(resource, object.name(), why);
+        let mut details = error.details().cloned().unwrap_or_default();
+        details.causes.push(coracle_api::Cause {
+            reason: "NamespaceTerminating".to_owned(),
+            message: format!("namespace {name} is being terminated"),
+            field: "metadata.namespace".to_owned(),
+        });
+        Err(error.with_details(details))
+    }
+
+    fn plan_update(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        subresource: &str,
+        body: &Bytes,
+    ) -> Result<Plan, ApiError> {
+        if subresource == "scale" {
+            return self.plan_scale(ctx, overlay, target, body, &Preconditions::default());
+        }
+        let part = part_of(target.resource, subresource)?;
+        let mut body = decode(ctx, target.resource, body)?;
+        meta::place(&mut *body.object, target.resource, &target.namespace, &target.name)?;
+        let current = match overlay.current(self, target) {
+            Ok(current) => current,
+            Err(error) if error.is_not_found() && strategy::of(target.resource).creates_on_update() => {
+                body.object.metadata_mut().resource_version = None;
+                let place = (target.namespace.as_str(), target.name.as_str());
+                return self.plan_create(ctx, overlay, target.resource, place, body);
+            }
+            Err(error) => return Err(error),
+        };
+        let metadata = body.object.metadata();
+        let preconditions = Preconditions {
+            uid: metadata.uid.clone().filter(|uid| !uid.is_empty()),
+            revision: meta::asked_revision(target.resource, metadata)?,
+        };
+        check_preconditions(target, &current, &preconditions)?;
+        self.plan_replace(ctx, overlay, &current, part, body, preconditions.revision.is_some())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of a patch request, each once")]
+    fn plan_patch(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        subresource: &str,
+        patch_type: PatchType,
+        patch: &Bytes,
+        preconditions: &Preconditions,
+    ) -> Result<Plan, ApiError> {
+        let current = overlay.current(self, target)?;
+        check_preconditions(target, &current, preconditions)?;
+        let is_scale = subresource == "scale";
+        let shown = self.shown(current.entry.clone(), if is_scale { View::Scale } else { View::Whole })?;
+        let before: serde_json::Value = serde_json::from_slice(&shown.json).map_err(ApiError::internal)?;
+        let after = patch::apply(patch_type, target.resource, &before, patch)?;
+        let patched = Bytes::from(serde_json::to_vec(&after).map_err(ApiError::internal)?);
+        if is_scale {
+            return self.plan_scale(ctx, overlay, target, &patched, preconditions);
+        }
+        let part = part_of(target.resource, subresource)?;
+        let mut body = decode_patched(ctx, target.resource, &patched, patch)?;
+        meta::place(&mut *body.object, target.resource, &target.namespace, &target.name)?;
+        let asked = meta::asked_revision(target.resource, body.object.metadata())?;
+        // The patched object carries the present revision unless the patch itself names one.
+        let named = asked.filter(|asked| Some(*asked) != coracle_api::encode::revision_of(&current.entry.json));
+        check_preconditions(target, &current, &Preconditions { uid: None, revision: named })?;
+        let was_asked = preconditions.revision.is_some() || patch_names_revision(patch);
+        self.plan_replace(ctx, overlay, &current, part, body, was_asked)
+    }
+
+    /// Plans the change from `current` to the body, as far as `part` allows it.
+    fn plan_replace(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        current: &Current,
+        part: Part,
+        body: Body,
+        was_asked: bool,
+    ) -> Result<Plan, ApiError> {
+        let Body { mut object, warnings } = body;
+        let new = &mut *object;
+        let resource = new.resource();
+        let behaviour = strategy::of(resource);
+        let old = behaviour.parse(&current.entry.json)?;
+        meta::stamp_update(new, &*old);
+        match part {
+            Part::Main => behaviour.prepare_update(new, &*old),
+            Part::Status => behaviour.prepare_status_update(new, &*old),
+            Part::Finalize => behaviour.prepare_finalize(new, &*old),
+        }
+        defaults::apply(new);
+        if part == Part::Main && behaviour.is_spec_changed(new, &*old) == Some(true) {
+            meta::raise_generation(new);
+        }
+        refuse_invalid(resource, new, validation::update(new, &*old))?;
+        let reservation = if part == Part::Main { self.assign_addresses(ctx, new, Some(&*old))? } else { None };
+        let change = if is_done(behaviour, new) {
+            Change::Remove { current, was_asked }
+        } else {
+            Change::Replace { current, was_asked }
+        };
+        let plan = self.plan_change(ctx, overlay, new, change, warnings, View::Whole);
+        self.with_reservation(plan, reservation)
+    }
+
+    fn plan_scale(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        body: &Bytes,
+        preconditions: &Preconditions,
+    ) -> Result<Plan, ApiError> {
+        let current = overlay.current(self, target)?;
+        let wanted = scale::read(body)?;
+        let asked = meta::asked_revision(target.resource, &wanted.metadata)?;
+        check_preconditions(target, &current, preconditions)?;
+        check_preconditions(target, &current, &Preconditions { uid: None, revision: asked })?;
+        let behaviour = strategy::of(target.resource);
+        let old = behaviour.parse(&current.entry.json)?;
+        behaviour.scale(&*old).ok_or_else(ApiError::resource_not_found)?;
+        let mut new = old.clone();
+        behaviour.set_scale(&mut *new, wanted.replicas);
+        if behaviour.is_spec_changed(&*new, &*old) == Some(true) {
+            meta::raise_generation(&mut *new);
+        }
+        let change = Change::Replace { current: &current, was_asked: asked.is_some() };
+        self.plan_change(ctx, overlay, &mut *new, change, Vec::new(), View::Scale)
+    }
+
+    fn plan_binding(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        body: &Bytes,
+    ) -> Result<Plan, ApiError> {
+        let binding: Binding = serde_json::from_slice(body).map_err(|error| {
+            ApiError::bad_request(format!("Binding in version \"v1\" cannot be handled as a Binding: {error}"))
+        })?;
+        let current = overlay.current(self, target)?;
+        let behaviour = strategy::of(target.resource);
+        let mut pod = behaviour.parse(&current.entry.json)?;
+        let Some(typed) = pod.downcast_mut() else { return Err(ApiError::resource_not_found()) };
+        pod::bind(typed, &binding, self.env.cluster_clock.now())?;
+        let change = Change::Replace { current: &current, was_asked: false };
+        self.plan_change(ctx, overlay, &mut *pod, change, Vec::new(), View::Whole)
+    }
+
+    fn plan_eviction(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        body: &Bytes,
+    ) -> Result<Plan, ApiError> {
+        let eviction: k8s_openapi::api::policy::v1::Eviction = serde_json::from_slice(body).map_err(|error| {
+            ApiError::bad_request(format!("Eviction in version \"v1\" cannot be handled as a Eviction: {error}"))
+        })?;
+        let asked = eviction.delete_options.unwrap_or_default();
+        let preconditions = asked.preconditions.unwrap_or_default();
+        let options = DeleteOptions {
+            grace: asked.grace_period_seconds,
+            uid: preconditions.uid,
+            revision: preconditions.resource_version.and_then(|text| text.parse().ok()),
+            ..DeleteOptions::default()
+        };
+        self.plan_delete(ctx, overlay, target, &options)
+    }
+
+    /// Gives a Service its addresses; other kinds need none.
+    fn assign_addresses(
+        &self,
+        ctx: &Context,
+        object: &mut dyn Object,
+        old: Option<&dyn Object>,
+    ) -> Result<Option<super::addresses::Reservation>, ApiError> {
+        let old = old.and_then(|old| old.downcast_ref::<Service>());
+        let Some(service) = object.downcast_mut::<Service>() else { return Ok(None) };
+        let reservation = self.addresses.assign(&self.cache, service, old)?;
+        if ctx.options.dry_run {
+            self.addresses.release(&reservation);
+            return Ok(None);
+        }
+        Ok(Some(reservation))
+    }
+
+    fn with_reservation(
+        &self,
+        plan: Result<Plan, ApiError>,
+        reservation: Option<super::addresses::Reservation>,
+    ) -> Result<Plan, ApiError> {
+        let Some(reservation) = reservation else { return plan };
+        match plan {
+            Ok(Plan::Commit(mut pending)) => {
+                pending.reservation = Some(reservation);
+                Ok(Plan::Commit(pending))
+            }
+            other => {
+                self.addresses.release(&reservation);
+                other
+            }
+        }
+    }
+}
+
+/// The answer of a delete that changes nothing.
+pub(super) fn unchanged(current: Current) -> Plan {
+    Plan::Done(Written { entry: current.entry, created: false, removed: false, warnings: Vec::new() })
+}
+
+/// Whether an object under deletion can go now.
+pub(super) fn is_done(behaviour: &dyn Behaviour, object: &dyn Object) -> bool {
+    meta::may_go(object.metadata()) && behaviour.is_finalized(object)
+}
+
+pub(super) fn check_preconditions(
+    target: &Target,
+    current: &Current,
+    preconditions: &Preconditions,
+) -> Result<(), ApiError> {
+    let Target { resource, name, .. } = target;
+    let found = &*current.entry.attributes.uid;
+    if let Some(uid) = preconditions.uid.as_deref().filter(|uid| *uid != found) {
+        return Err(ApiError::uid_conflict(resource, name, uid, found));
+    }
+    let is_stale = |revision: i64| revision != current.entry.revision && !current.is_planned;
+    if preconditions.revision.is_some_and(is_stale) {
+        return Err(ApiError::conflict(resource, name));
+    }
+    Ok(())
+}
+
+fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
+    match subresource {
+        "" => Ok(Part::Main),
+        "status" if resource.has_status() => Ok(Part::Status),
+        "finalize" if resource.subresource("finalize").is_some() => Ok(Part::Finalize),
+        _ => Err(ApiError::resource_not_found()),
+    }
+}
+
+fn decode(ctx: &Context, resource: &'static Resource, json: &[u8]) -> Result<Body, ApiError> {
+    let decoded = decode_fields(ctx, resource, json)?;
+    let Resource { kind, api_version, .. } = resource;
+    if let (FieldValidation::Strict, Some(error)) = (ctx.options.field_validation, decoded.strict_error()) {
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {kind}: {error}",
+            api_version.rsplit_once('/').map_or(*api_version, |(_, version)| version),
+        )));
+    }
+    Ok(body(ctx, decoded))
+}
+
+/// As [`decode`]; a field that the schema does not know is the patch's fault.
+fn decode_patched(
+    ctx: &Context,
+    resource: &'static Resource,
+    json: &[u8],
+    patch: &[u8],
+) -> Result<Body, ApiError> {
+    let decoded = decode_fields(ctx, resource, json)?;
+    if let (FieldValidation::Strict, Some(error)) = (ctx.options.field_validation, decoded.strict_error()) {
+        let shown = String::from_utf8_lossy(patch);
+        let error = FieldError::invalid(&Path::new("patch"), &*shown, error);
+        return Err(ApiError::invalid(resource, "", vec![error]));
+    }
+    Ok(body(ctx, decoded))
+}
+
+fn decode_fields(ctx: &Context, resource: &'static Resource, json: &[u8]) -> Result<Decoded, ApiError> {
+    let duplicates = match ctx.options.field_validation {
+        FieldValidation::Ignore => Duplicates::Ignore,
+        FieldValidation::Warn | FieldValidation::Strict => Duplicates::Find,
+    };
+    object::decode(resource, json, duplicates).map_err(|error| error.into_api_error(resource))
+}
+
+fn body(ctx: &Context, decoded: Decoded) -> Body {
+    let warnings = match ctx.options.field_validation {
+        FieldValidation::Warn => decoded.warnings(),
+        FieldValidation::Ignore | FieldValidation::Strict => Vec::new(),
+    };
+    Body { object: decoded.object, warnings }
+}
+
+fn refuse_invalid(resource: &Resource, object: &dyn Object, errors: Vec<FieldError>) -> Result<(), ApiError> {
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(resource, object.name(), errors)) }
+}
+
+/// Whether a merge patch names the revision that it rests on. (A JSON patch does so with a `test`, which fails by
+/// itself.)
+fn patch_names_revision(patch: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Patch {
+        metadata: Option<Metadata>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        resource_version: Option<String>,
+    }
+    serde_json::from_slice::<Patch>(patch)
+        .ok()
+        .and_then(|patch| patch.metadata?.resource_version)
+        .is_some_and(|revision| !revision.is_empty())
+}
+

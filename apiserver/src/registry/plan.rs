@@ -1,0 +1,301 @@
+//! From a write to a transaction: what is planned against the present state, what must still hold when the store
+//! judges it, and what a refusal means.
+//!
+//! Planning is synchronous and changes nothing. A plan whose conditions no longer hold is made anew, unless the client
+//! asked for exactly the state that is gone.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use coracle_api::{ApiError, Object, Resource, encode};
+use coracle_store::{Committed, Condition, Encoded, Fence, Key, Op, Seal, Txn, TxnError};
+
+use super::{
+    Attributes, Context, Entry, Registry, Target, Written,
+    addresses::Reservation,
+    strategy::{self, Behaviour},
+};
+
+/// The largest object, as etcd's request limit makes it.
+pub(super) const MAX_OBJECT_BYTES: usize = 1536 << 10;
+
+/// What a write comes to.
+pub(super) enum Plan {
+    /// Nothing is to be stored: nothing changed, or it was a dry run.
+    Done(Written),
+    /// To be judged and stored.
+    Commit(Box<Pending>),
+}
+
+/// A transaction and how to answer its outcome.
+pub(super) struct Pending {
+    pub txn: Txn,
+    /// What each condition of the transaction protects.
+    meanings: Vec<Meaning>,
+    reply: Reply,
+    pub reservation: Option<Reservation>,
+}
+
+/// What it means when a condition does not hold.
+enum Meaning {
+    /// The name is taken: an answer where the client chose it, else another draw.
+    Absent { resource: &'static Resource, name: String, was_generated: bool },
+    /// Somebody else wrote: a conflict where the client named the revision, else another try.
+    Unchanged { resource: &'static Resource, name: String, was_asked: bool },
+    /// The namespace went away: another try will tell.
+    Namespace,
+    /// The leader lease is somebody else's.
+    Fence { lease: String, holder: String },
+}
+
+/// How the stored object becomes the answer.
+struct Reply {
+    key: Key,
+    attributes: Arc<Attributes>,
+    created: bool,
+    removed: bool,
+    warnings: Vec<String>,
+    view: View,
+}
+
+/// As what a write's answer shows the object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum View {
+    /// As it is.
+    #[default]
+    Whole,
+    /// As an `autoscaling/v1` Scale.
+    Scale,
+}
+
+/// What to do after the store refused.
+pub(super) enum Refusal {
+    /// Plan again.
+    Again,
+    /// Tell the client.
+    Tell(ApiError),
+}
+
+/// Objects as an atomic batch has planned them so far; `None` where it removes them.
+#[derive(Default)]
+pub(super) struct Overlay {
+    planned: BTreeMap<Key, Option<Entry>>,
+}
+
+/// An object as a plan finds it.
+pub(super) struct Current {
+    pub entry: Entry,
+    /// It comes from the overlay: there is no stored revision to be conditional on.
+    pub is_planned: bool,
+}
+
+impl Overlay {
+    /// The object as the batch leaves it so far.
+    pub fn current(&self, registry: &Registry, target: &Target) -> Result<Current, ApiError> {
+        let key = target.key();
+        let missing = || ApiError::not_found(target.resource, &target.name);
+        if let Some(planned) = self.planned.get(&key) {
+            let entry = planned.clone().ok_or_else(missing)?;
+            return Ok(Current { entry, is_planned: true });
+        }
+        let entry = registry.cache.get(target.resource, &key).ok_or_else(missing)?;
+        Ok(Current { entry, is_planned: false })
+    }
+
+    /// Whether the batch itself has decided about this key.
+    pub fn decides(&self, key: &Key) -> bool {
+        self.planned.contains_key(key)
+    }
+
+    /// Adds what a plan will do.
+    pub fn add(&mut self, pending: &Pending) {
+        let Reply { key, attributes, removed, .. } = &pending.reply;
+        let json = pending.txn.ops.last().map(|op| op.value().json.clone()).unwrap_or_default();
+        let entry = Entry { key: Arc::clone(key), revision: 0, json, attributes: Arc::clone(attributes) };
+        self.planned.insert(Arc::clone(key), (!removed).then_some(entry));
+    }
+}
+
+/// What happens to the object of a plan.
+pub(super) enum Change<'a> {
+    /// It is new.
+    Create { was_generated: bool },
+    /// It replaces `current`; `was_asked` says that the client named the revision.
+    Replace { current: &'a Current, was_asked: bool },
+    /// `current` goes, and this is its last state.
+    Remove { current: &'a Current, was_asked: bool },
+}
+
+impl Registry {
+    /// Makes the plan of storing `object`, which is complete and valid.
+    pub(super) fn plan_change(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        object: &mut dyn Object,
+        change: Change<'_>,
+        warnings: Vec<String>,
+        view: View,
+    ) -> Result<Plan, ApiError> {
+        let resource = object.resource();
+        let behaviour = strategy::of(resource);
+        let target = Target::new(resource, object.namespace(), object.name());
+        let key = target.key();
+        let canonical = encode::encode(object);
+        check_size(canonical.json.len())?;
+        let attributes = Arc::new(behaviour.attributes(object));
+        let (created, removed) = (matches!(change, Change::Create { .. }), matches!(change, Change::Remove { .. }));
+        let written = |entry, warnings| Written { entry, created, removed, warnings };
+        if let Change::Replace { current, .. } = &change
+            && is_same(&current.entry.json, &canonical)
+        {
+            return Ok(Plan::Done(written(self.shown(current.entry.clone(), view)?, warnings)));
+        }
+        if ctx.options.dry_run {
+            let (json, revision) = match &change {
+                Change::Create { .. } => (canonical.json, 0),
+                Change::Replace { current, .. } | Change::Remove { current, .. } => {
+                    (canonical.at_revision(current.entry.revision), current.entry.revision)
+                }
+            };
+            let entry = Entry { key, revision, json, attributes };
+            return Ok(Plan::Done(written(self.shown(entry, view)?, warnings)));
+        }
+        let value = self.encode_value(behaviour, canonical, &attributes)?;
+        let (conditions, meanings) = self.conditions(ctx, overlay, &target, &key, &change);
+        let attachment: coracle_store::Attachment = Arc::clone(&attributes) as _;
+        let op = if removed {
+            Op::Delete { key: Arc::clone(&key), value, attachment }
+        } else {
+            Op::Put { key: Arc::clone(&key), value, fence: behaviour.fence(object), attachment }
+        };
+        Ok(Plan::Commit(Box::new(Pending {
+            txn: Txn { conditions, ops: vec![op] },
+            meanings,
+            reply: Reply { key, attributes, created, removed, warnings, view },
+            reservation: None,
+        })))
+    }
+
+    fn encode_value(
+        &self,
+        behaviour: &dyn Behaviour,
+        canonical: encode::Canonical,
+        attributes: &Attributes,
+    ) -> Result<Encoded, ApiError> {
+        let seal = if behaviour.is_secret() { Seal::Aead { uid: &attributes.uid } } else { Seal::None };
+        self.codec.encode(canonical.json, canonical.splice_at, seal).map_err(ApiError::internal)
+    }
+
+    fn conditions(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        key: &Key,
+        change: &Change<'_>,
+    ) -> (Vec<Condition>, Vec<Meaning>) {
+        let (mut conditions, mut meanings) = (Vec::with_capacity(3), Vec::with_capacity(3));
+        let (resource, name) = (target.resource, target.name.clone());
+        match change {
+            Change::Create { was_generated } => {
+                if !overlay.decides(key) {
+                    conditions.push(Condition::Absent { key: Arc::clone(key) });
+                    meanings.push(Meaning::Absent { resource, name, was_generated: *was_generated });
+                }
+                let namespace = Target::new(coracle_api::kinds::NAMESPACE, "", target.namespace.as_str()).key();
+                if resource.namespaced && !overlay.decides(&namespace) {
+                    conditions.push(Condition::Exists { key: namespace });
+                    meanings.push(Meaning::Namespace);
+                }
+            }
+            Change::Replace { current, was_asked } | Change::Remove { current, was_asked } => {
+                if !current.is_planned {
+                    let revision = current.entry.revision;
+                    conditions.push(Condition::AtRevision { key: Arc::clone(key), revision });
+                    meanings.push(Meaning::Unchanged { resource, name, was_asked: *was_asked });
+                }
+            }
+        }
+        if let Some(fence) = &ctx.options.fence {
+            let key = coracle_api::kinds::LEASE.store_key(&fence.namespace, &fence.name).into();
+            let token = Fence { holder: fence.holder.clone(), transitions: fence.transitions };
+            conditions.push(Condition::Fenced { key, fence: token });
+            let lease = format!("{}/{}", fence.namespace, fence.name);
+            meanings.push(Meaning::Fence { lease, holder: fence.holder.clone() });
+        }
+        (conditions, meanings)
+    }
+
+    /// The entry as the client asked to see it.
+    pub(super) fn shown(&self, entry: Entry, view: View) -> Result<Entry, ApiError> {
+        match view {
+            View::Whole => Ok(entry),
+            View::Scale => super::scale::entry(entry),
+        }
+    }
+
+    /// The answer to a committed plan, whose operation was the `op`-th of its transaction.
+    pub(super) fn settle(&self, pending: Pending, committed: &Committed, op: usize) -> Result<Written, ApiError> {
+        let Reply { key, attributes, created, removed, warnings, view } = pending.reply;
+        let revision = committed.first_revision + i64::try_from(op).unwrap_or(0);
+        let json: Bytes = committed.values.get(op).cloned().unwrap_or_default();
+        let entry = self.shown(Entry { key, revision, json, attributes }, view)?;
+        Ok(Written { entry, created, removed, warnings })
+    }
+}
+
+impl Pending {
+    /// What the store's refusal means for this plan, whose first condition was the `first`-th of its transaction.
+    pub(super) fn refused(&self, error: TxnError, first: usize) -> Refusal {
+        match error {
+            TxnError::ConditionFailed { index, current } => {
+                match index.checked_sub(first).and_then(|own| self.meanings.get(own)) {
+                    Some(Meaning::Absent { resource, name, was_generated: false }) => {
+                        Refusal::Tell(ApiError::already_exists(resource, name))
+                    }
+                    Some(Meaning::Unchanged { resource, name, was_asked: true }) if current.is_some() => {
+                        Refusal::Tell(ApiError::conflict(resource, name))
+                    }
+                    _ => Refusal::Again,
+                }
+            }
+            TxnError::Fenced { .. } => Refusal::Tell(self.fenced()),
+            TxnError::NotFound { .. } => Refusal::Again,
+            TxnError::TooLarge { .. } => Refusal::Tell(ApiError::request_entity_too_large(error)),
+            TxnError::Unavailable(_) => Refusal::Tell(ApiError::unavailable(error.to_string())),
+        }
+    }
+
+    fn fenced(&self) -> ApiError {
+        let fence = self.meanings.iter().find_map(|meaning| match meaning {
+            Meaning::Fence { lease, holder } => Some((lease.as_str(), holder.as_str())),
+            _ => None,
+        });
+        let (lease, holder) = fence.unwrap_or_default();
+        ApiError::fenced(lease, holder)
+    }
+
+    pub(super) fn conditions(&self) -> usize {
+        self.meanings.len()
+    }
+}
+
+/// Whether the stored JSON, which carries a revision, says the same as the new one, which does not.
+fn is_same(stored: &[u8], canonical: &encode::Canonical) -> bool {
+    let at = canonical.splice_at as usize;
+    let Some((head, rest)) = stored.split_at_checked(at) else { return false };
+    let Some((new_head, new_tail)) = canonical.json.split_at_checked(at) else { return false };
+    const FIELD: &[u8] = b"\"resourceVersion\":\"";
+    let Some(rest) = rest.strip_prefix(FIELD) else { return false };
+    let Some(end) = rest.iter().position(|byte| *byte == b'"') else { return false };
+    let tail = &rest[end + 1..];
+    head == new_head && tail.strip_prefix(b",").unwrap_or(tail) == new_tail
+}
+
+fn check_size(size_bytes: usize) -> Result<(), ApiError> {
+    if size_bytes <= MAX_OBJECT_BYTES {
+        return Ok(());
+    }
+    Err(ApiError::request_entity_too_large(format!("the object has {size_bytes} bytes, limit is {MAX_OBJECT_BYTES}")))
+}

@@ -1,0 +1,1 @@
+//! What the strategies do to objects.

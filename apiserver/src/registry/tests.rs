@@ -1,0 +1,9 @@
+//! The registry on the memory store: every verb, and the errors that clients match on.
+
+mod batch;
+mod concurrency;
+mod deletion;
+mod patches;
+mod reads;
+mod services;
+mod writes;

@@ -1,0 +1,312 @@
+//! The watch cache: the latest state of every object, fed by the store's writer before any write is acknowledged.
+//!
+//! Promises: reads from here are never behind an acknowledged write; a list and a watch from its revision leave no
+//! gap. One lock guards everything; what is done under it is counted in microseconds, and nothing is parsed there.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, OnceLock},
+};
+
+use coracle_api::{ApiError, Resource, kinds};
+use coracle_service::{Clock, Spawn};
+use coracle_store::{ChangeKind, Key, Published, Publisher, ReadError, Store};
+use parking_lot::RwLock;
+
+use super::{
+    Attributes, Entry, Filter, Watch,
+    event::Change,
+    hub::{Fan, Hub, Interest, Registration},
+    queue::Queue,
+    window::{MAX_WINDOW_BYTES, Window},
+};
+
+/// Reads an object's attributes from its JSON; only where the registry did not hand them along: at start, and for
+/// watches below the window.
+pub type Describe = fn(&'static Resource, &[u8]) -> Option<Attributes>;
+
+/// Objects read from the store at a time while the cache is filled.
+const LOAD_PAGE: usize = 1_000;
+
+/// See the module.
+pub struct WatchCache {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) describe: Describe,
+    pub(super) clock: Clock,
+    pub(super) spawn: Spawn,
+    state: RwLock<State>,
+}
+
+struct State {
+    revision: i64,
+    kinds: Vec<Latest>,
+    window: Window,
+    hub: Hub,
+}
+
+/// The latest objects of one kind.
+#[derive(Default)]
+struct Latest {
+    entries: BTreeMap<Key, Entry>,
+    /// The last change of any object of this kind.
+    revision: i64,
+}
+
+/// A page of cached objects.
+pub struct Page {
+    /// In key order.
+    pub entries: Vec<Entry>,
+    /// The revision that the page shows.
+    pub revision: i64,
+    /// How many more matched and did not fit.
+    pub remaining: usize,
+}
+
+impl WatchCache {
+    /// Reads everything from the store and follows it from there. Nobody may write meanwhile.
+    ///
+    /// # Errors
+    /// The store's, where an object cannot be read.
+    pub fn open(
+        store: Arc<dyn Store>,
+        describe: Describe,
+        clock: Clock,
+        spawn: Spawn,
+    ) -> Result<Arc<Self>, ReadError> {
+        Self::with_window(store, describe, clock, spawn, MAX_WINDOW_BYTES)
+    }
+
+    /// As [`WatchCache::open`], with another size of the window.
+    pub(crate) fn with_window(
+        store: Arc<dyn Store>,
+        describe: Describe,
+        clock: Clock,
+        spawn: Spawn,
+        window_bytes: usize,
+    ) -> Result<Arc<Self>, ReadError> {
+        let kinds = kinds::RESOURCES.len();
+        // Events are many, short-lived and rarely watched: they must not push everything else out.
+        let is_kept = |kind: usize| kinds::RESOURCES.get(kind).is_some_and(|row| *row != kinds::EVENT);
+        let window = Window::new(kinds, 0, window_bytes, is_kept);
+        let state = State {
+            revision: 0,
+            kinds: (0..kinds).map(|_| Latest::default()).collect(),
+            window,
+            hub: Hub::default(),
+        };
+        let cache =
+            Arc::new(Self { store: Arc::clone(&store), describe, clock, spawn, state: RwLock::new(state) });
+        let publisher: Arc<dyn Publisher> = Arc::clone(&cache) as Arc<dyn Publisher>;
+        let revision = store.subscribe(publisher);
+        let mut state = cache.state.write();
+        state.revision = revision;
+        state.window = Window::new(kinds, revision, window_bytes, is_kept);
+        for (latest, resource) in state.kinds.iter_mut().zip(kinds::RESOURCES) {
+            latest.load(&*store, resource, describe, revision)?;
+        }
+        drop(state);
+        Ok(cache)
+    }
+
+    /// The latest revision.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.state.read().revision
+    }
+
+    /// An object as it is now.
+    #[must_use]
+    pub fn get(&self, resource: &Resource, key: &str) -> Option<Entry> {
+        let kind = kind_of(resource)?;
+        self.state.read().kinds.get(kind)?.entries.get(key).cloned()
+    }
+
+    /// How many objects of a kind there are.
+    #[must_use]
+    pub fn count(&self, resource: &Resource) -> usize {
+        let state = self.state.read();
+        kind_of(resource).and_then(|kind| state.kinds.get(kind)).map_or(0, |latest| latest.entries.len())
+    }
+
+    /// Objects after `start_after` in key order, at most `limit` (zero for all). With `at`, the page shows that
+    /// revision, and there is none where an object of the kind has changed since.
+    #[must_use]
+    pub fn list(
+        &self,
+        resource: &Resource,
+        filter: &Filter,
+        start_after: Option<&str>,
+        limit: usize,
+        at: Option<i64>,
+    ) -> Option<Page> {
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        let prefix = prefix_of(resource, &filter.namespace);
+        let state = self.state.read();
+        let latest = state.kinds.get(kind_of(resource)?)?;
+        if at.is_some_and(|at| at < latest.revision || at > state.revision) {
+            return None;
+        }
+        let from = match start_after {
+            Some(key) => Bound::Excluded(key),
+            None => Bound::Included(prefix.as_str()),
+        };
+        let mut page = Page { entries: Vec::new(), revision: at.unwrap_or(state.revision), remaining: 0 };
+        let range = latest.entries.range::<str, _>((from, Bound::Unbounded));
+        for (_, entry) in range.take_while(|(key, _)| key.starts_with(&prefix)) {
+            if !filter.matches(&entry.attributes) {
+                continue;
+            }
+            if page.entries.len() < limit {
+                page.entries.push(entry.clone());
+            } else {
+                page.remaining += 1;
+            }
+        }
+        Some(page)
+    }
+
+    /// Changes from now on, with the objects that are there now.
+    pub(super) fn follow(&self, kind: usize, filter: &Filter, queue: &Arc<Queue>) -> (Registration, Vec<Entry>, i64) {
+        let mut state = self.state.write();
+        let entries = state.kinds.get(kind).map(|latest| {
+            let prefix = kinds::RESOURCES.get(kind).map(|row| prefix_of(row, &filter.namespace)).unwrap_or_default();
+            let range = latest.entries.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+            let of_scope = range.take_while(|(key, _)| key.starts_with(&prefix)).map(|(_, entry)| entry);
+            of_scope.filter(|entry| filter.matches(&entry.attributes)).cloned().collect()
+        });
+        let registration = state.hub.register(Interest::of(kind, filter), Arc::clone(queue));
+        (registration, entries.unwrap_or_default(), state.revision)
+    }
+
+    /// Changes from now on, with those since `revision`; `None` where the window does not reach back so far.
+    pub(super) fn resume(
+        &self,
+        kind: usize,
+        filter: &Filter,
+        queue: &Arc<Queue>,
+        revision: i64,
+    ) -> Result<Option<(Registration, Vec<Arc<Change>>)>, ApiError> {
+        let mut state = self.state.write();
+        if revision > state.revision {
+            return Err(ApiError::too_large_resource_version(revision, state.revision));
+        }
+        let Some(missed) = state.window.after(kind, revision) else { return Ok(None) };
+        let registration = state.hub.register(Interest::of(kind, filter), Arc::clone(queue));
+        Ok(Some((registration, missed)))
+    }
+
+    /// The latest revision, where the queue has everything up to it and nothing waits in it.
+    pub(super) fn progress(&self, queue: &Queue) -> Option<i64> {
+        // The writer fills queues under this lock, so an empty queue is empty up to the revision.
+        let state = self.state.read();
+        queue.is_empty().then_some(state.revision)
+    }
+
+    pub(super) fn forget(&self, registration: &Registration) {
+        self.state.write().hub.unregister(registration);
+    }
+
+    /// Begins a watch; see [`Watch`].
+    ///
+    /// # Errors
+    /// [`ApiError`], expired, where history does not reach back so far.
+    pub fn watch(
+        self: &Arc<Self>,
+        resource: &'static Resource,
+        filter: Filter,
+        from: crate::registry::Start,
+        bookmarks: bool,
+    ) -> Result<Watch, ApiError> {
+        Watch::begin(Arc::clone(self), resource, filter, from, bookmarks)
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_watchers(&self) -> bool {
+        !self.state.read().hub.is_empty()
+    }
+}
+
+impl Latest {
+    fn load(
+        &mut self,
+        store: &dyn Store,
+        resource: &'static Resource,
+        describe: Describe,
+        at: i64,
+    ) -> Result<(), ReadError> {
+        let mut start_after: Option<Key> = None;
+        loop {
+            let page = store.range(resource.store_prefix(), start_after.as_deref(), LOAD_PAGE, at)?;
+            start_after = page.last().map(|stored| Arc::clone(&stored.key));
+            if start_after.is_none() {
+                return Ok(());
+            }
+            for stored in page {
+                let attributes = describe(resource, &stored.json).ok_or_else(|| ReadError::Damaged {
+                    revision: stored.revision,
+                    detail: format!("{} is not a {}", stored.key, resource.kind),
+                })?;
+                self.revision = self.revision.max(stored.revision);
+                let entry = Entry {
+                    key: Arc::clone(&stored.key),
+                    revision: stored.revision,
+                    json: stored.json,
+                    attributes: Arc::new(attributes),
+                };
+                self.entries.insert(stored.key, entry);
+            }
+        }
+    }
+}
+
+impl Publisher for WatchCache {
+    fn publish(&self, changes: &[Published]) {
+        let mut state = self.state.write();
+        let state = &mut *state;
+        let mut fan = Fan::default();
+        for published in changes {
+            state.revision = published.revision;
+            let Some(resource) = kinds::of_key(&published.key) else { continue };
+            let Some(kind) = kind_of(resource) else { continue };
+            let describe = |_| Arc::new((self.describe)(resource, &published.json).unwrap_or_default());
+            let attributes =
+                Arc::clone(&published.attachment).downcast::<Attributes>().unwrap_or_else(describe);
+            let entry = Entry {
+                key: Arc::clone(&published.key),
+                revision: published.revision,
+                json: published.json.clone(),
+                attributes,
+            };
+            let deleted = published.kind == ChangeKind::Delete;
+            let latest = &mut state.kinds[kind];
+            latest.revision = published.revision;
+            let previous = if deleted {
+                latest.entries.remove(&published.key)
+            } else {
+                latest.entries.insert(Arc::clone(&published.key), entry.clone())
+            };
+            let change = Arc::new(Change {
+                kind,
+                revision: published.revision,
+                deleted,
+                entry,
+                previous,
+                left: OnceLock::new(),
+            });
+            state.hub.collect(&change, &mut fan);
+            state.window.push(change);
+        }
+        state.hub.deliver(fan);
+    }
+}
+
+/// The place of a kind in the table.
+pub(super) fn kind_of(resource: &Resource) -> Option<usize> {
+    kinds::RESOURCES.iter().position(|row| *row == resource)
+}
+
+fn prefix_of(resource: &Resource, namespace: &str) -> String {
+    let prefix = resource.store_prefix();
+    if namespace.is_empty() { prefix.to_owned() } else { format!("{prefix}{namespace}/") }
+}
