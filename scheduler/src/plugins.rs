@@ -1,0 +1,22 @@
+//! The scheduling plugins, one a file, each named and worded as upstream's.
+//!
+//! A plugin looks at one pod and one node and nothing else; see [`crate::framework`].
+
+pub mod balanced_allocation;
+pub mod least_allocated;
+pub mod node_affinity;
+pub mod node_ports;
+pub mod node_unschedulable;
+pub mod resources_fit;
+pub mod spread;
+pub mod taint_toleration;
+#[cfg(test)]
+mod tests;
+
+use crate::framework::{MAX_SCORE, Range};
+
+/// Scales to the highest score of all nodes, as upstream's default normalization; `reverse` where less is better.
+fn scale_to_max(score: i64, range: Range, reverse: bool) -> i64 {
+    let scaled = if range.max == 0 { 0 } else { MAX_SCORE * score / range.max };
+    if reverse { MAX_SCORE - scaled } else { scaled }
+}

@@ -1,0 +1,368 @@
+//! The scheduler's view of a Pod: waiting with all it requires, bound with its load, or done.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use coracle_api::ApiError;
+use coracle_client::Object;
+use coracle_runtime::{ObjectRef, Project};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use super::{
+    Text, labels,
+    requests::{self, RawAmounts, RawContainer, RawResources},
+};
+use crate::requirements::{
+    Class, Effect, Expression, HostPort, Load, NodeSelectorTerm, Operator, PreferredTerm, Requirements, Toleration,
+};
+
+/// A pod as far as scheduling goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// metadata.uid
+    pub uid: Box<str>,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// Where a pod stands on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has no node yet.
+    Unbound(Box<Unbound>),
+    /// It is on a node, or on its way there, and takes resources.
+    Bound {
+        /// spec.nodeName
+        node: Box<str>,
+        /// What it takes.
+        load: Load,
+    },
+    /// It has succeeded or failed and takes nothing.
+    Terminated,
+}
+
+/// A pod without a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbound {
+    /// metadata.resourceVersion, so that a condition is only written over what was seen.
+    pub revision: i64,
+    /// spec.schedulerName
+    pub scheduler_name: Box<str>,
+    /// spec.priority
+    pub priority: i32,
+    /// Whether it must wait for a scheduling gate.
+    pub is_gated: bool,
+    /// Whether it is being deleted.
+    pub is_deleting: bool,
+    /// What it asks of its node.
+    pub class: Class,
+    /// Its condition PodScheduled.
+    pub condition: Option<Condition>,
+    /// The controlling owner, on which events are counted when there are too many.
+    pub owner: Option<ObjectRef>,
+}
+
+/// The condition PodScheduled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether status is False.
+    pub is_false: bool,
+    /// reason
+    pub reason: Box<str>,
+    /// message
+    pub message: Box<str>,
+    /// lastTransitionTime as it was written.
+    pub last_transition_time: Option<Box<str>>,
+}
+
+impl Condition {
+    /// Whether it says that a node was sought in vain.
+    #[must_use]
+    pub fn is_unschedulable(&self) -> bool {
+        self.is_false && &*self.reason == "Unschedulable"
+    }
+}
+
+impl Pod {
+    /// Where it is and what it takes there, if it takes anything.
+    #[must_use]
+    pub fn bound(&self) -> Option<(&str, &Load)> {
+        match &self.state {
+            State::Bound { node, load } => Some((node, load)),
+            State::Unbound(_) | State::Terminated => None,
+        }
+    }
+
+    /// What it waits with, if it has no node.
+    #[must_use]
+    pub fn unbound(&self) -> Option<&Unbound> {
+        match &self.state {
+            State::Unbound(unbound) => Some(unbound),
+            State::Bound { .. } | State::Terminated => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawPod<'a> {
+    #[serde(borrow)]
+    metadata: RawMetadata<'a>,
+    #[serde(borrow)]
+    spec: RawSpec<'a>,
+    #[serde(borrow, default)]
+    status: RawStatus<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawMetadata<'a> {
+    deletion_timestamp: Option<IgnoredAny>,
+    #[serde(borrow, default)]
+    owner_references: Vec<RawOwner<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawOwner<'a> {
+    #[serde(borrow)]
+    api_version: Text<'a>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    uid: Text<'a>,
+    #[serde(default)]
+    controller: bool,
+}
+
+/// What only waiting pods are asked for stays raw, so that the many bound ones cost no more than their load.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSpec<'a> {
+    #[serde(borrow, default)]
+    node_name: Text<'a>,
+    #[serde(borrow, default)]
+    scheduler_name: Option<Text<'a>>,
+    #[serde(default)]
+    priority: i32,
+    #[serde(borrow)]
+    containers: Vec<RawContainer<'a>>,
+    #[serde(borrow, default)]
+    init_containers: Vec<RawContainer<'a>>,
+    #[serde(borrow, default)]
+    overhead: RawAmounts<'a>,
+    #[serde(borrow)]
+    resources: Option<RawResources<'a>>,
+    #[serde(borrow)]
+    node_selector: Option<&'a RawValue>,
+    #[serde(borrow)]
+    affinity: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tolerations: Option<&'a RawValue>,
+    #[serde(default)]
+    scheduling_gates: Vec<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+struct RawStatus<'a> {
+    #[serde(borrow, default)]
+    phase: Text<'a>,
+    #[serde(borrow, default)]
+    conditions: Vec<RawCondition<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawCondition<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+    #[serde(borrow, default)]
+    reason: Text<'a>,
+    #[serde(borrow, default)]
+    message: Text<'a>,
+    #[serde(borrow, default)]
+    last_transition_time: Option<Text<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawAffinity<'a> {
+    #[serde(borrow, default)]
+    node_affinity: Option<RawNodeAffinity<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawNodeAffinity<'a> {
+    #[serde(borrow, default, rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    required: Option<RawNodeSelector<'a>>,
+    #[serde(borrow, default, rename = "preferredDuringSchedulingIgnoredDuringExecution")]
+    preferred: Vec<RawPreferred<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawNodeSelector<'a> {
+    #[serde(borrow)]
+    node_selector_terms: Vec<RawTerm<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawPreferred<'a> {
+    weight: i64,
+    #[serde(borrow)]
+    preference: RawTerm<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawTerm<'a> {
+    #[serde(borrow, default)]
+    match_expressions: Vec<RawExpression<'a>>,
+    #[serde(borrow, default)]
+    match_fields: Vec<RawExpression<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawExpression<'a> {
+    #[serde(borrow)]
+    key: Text<'a>,
+    operator: Operator,
+    #[serde(borrow, default)]
+    values: Vec<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawToleration<'a> {
+    #[serde(borrow, default)]
+    key: Text<'a>,
+    #[serde(borrow, default)]
+    operator: Text<'a>,
+    #[serde(borrow, default)]
+    value: Text<'a>,
+    #[serde(borrow, default)]
+    effect: Text<'a>,
+}
+
+impl<'a> RawMetadata<'a> {
+    fn controller(&self) -> Option<&RawOwner<'a>> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+impl Project for Pod {
+    fn project(object: &Object) -> Result<Self, ApiError> {
+        let RawPod { metadata, spec, status } = object.read()?;
+        let uid = object.uid.as_str().into();
+        if matches!(&*status.phase, "Succeeded" | "Failed") {
+            return Ok(Self { uid, state: State::Terminated });
+        }
+        let load = load(&metadata, &spec).map_err(ApiError::internal)?;
+        if !spec.node_name.is_empty() {
+            return Ok(Self { uid, state: State::Bound { node: spec.node_name.into(), load } });
+        }
+        let condition = status.conditions.into_iter().find(|condition| &*condition.kind == "PodScheduled");
+        let unbound = Unbound {
+            revision: object.revision,
+            scheduler_name: spec.scheduler_name.clone().map_or_else(|| "default-scheduler".into(), Into::into),
+            priority: spec.priority,
+            is_gated: !spec.scheduling_gates.is_empty(),
+            is_deleting: metadata.deletion_timestamp.is_some(),
+            class: Class::new(requirements(load, &spec).map_err(|error| {
+                ApiError::internal(format!("read what pod {}/{} requires: {error}", object.namespace, object.name))
+            })?),
+            condition: condition.map(|condition| Condition {
+                is_false: &*condition.status == "False",
+                reason: condition.reason.into(),
+                message: condition.message.into(),
+                last_transition_time: condition.last_transition_time.map(Into::into),
+            }),
+            owner: metadata.controller().map(|owner| ObjectRef {
+                api_version: owner.api_version.to_string(),
+                kind: owner.kind.to_string(),
+                namespace: object.namespace.clone(),
+                name: owner.name.to_string(),
+                uid: owner.uid.to_string(),
+                revision: 0,
+            }),
+        };
+        Ok(Self { uid, state: State::Unbound(Box::new(unbound)) })
+    }
+}
+
+fn load(metadata: &RawMetadata<'_>, spec: &RawSpec<'_>) -> Result<Load, String> {
+    let mut host_ports: Vec<HostPort> = spec
+        .containers
+        .iter()
+        .chain(&spec.init_containers)
+        .flat_map(|container| &container.ports)
+        .filter(|port| port.host_port != 0)
+        .map(|port| HostPort {
+            port: port.host_port,
+            protocol: port.protocol.clone().map_or_else(|| "TCP".into(), Into::into),
+            ip: port.host_ip.clone().into(),
+        })
+        .collect();
+    host_ports.sort();
+    Ok(Load {
+        requests: requests::of_pod(
+            &spec.containers,
+            &spec.init_containers,
+            &spec.overhead,
+            spec.resources.as_ref(),
+        )?,
+        host_ports: host_ports.into(),
+        owner: metadata.controller().map(|owner| Arc::from(&*owner.uid)),
+    })
+}
+
+fn requirements(load: Load, spec: &RawSpec<'_>) -> Result<Requirements, serde_json::Error> {
+    let node_selector: BTreeMap<Text<'_>, Text<'_>> = read(spec.node_selector)?;
+    let affinity: Option<RawAffinity<'_>> = read(spec.affinity)?;
+    let tolerations: Vec<RawToleration<'_>> = read(spec.tolerations)?;
+    let (required, preferred) = match affinity.and_then(|affinity| affinity.node_affinity) {
+        Some(node_affinity) => (node_affinity.required, node_affinity.preferred),
+        None => (None, Vec::new()),
+    };
+    let preferred_terms =
+        preferred.into_iter().map(|raw| PreferredTerm { weight: raw.weight, term: term(raw.preference) });
+    Ok(Requirements {
+        load,
+        node_selector: labels(node_selector),
+        required_terms: required.map(|selector| selector.node_selector_terms.into_iter().map(term).collect()),
+        // An empty preference matches everything and therefore says nothing.
+        preferred_terms: preferred_terms.filter(|preferred| !preferred.term.is_empty()).collect(),
+        tolerations: tolerations.into_iter().map(toleration).collect(),
+    })
+}
+
+fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, serde_json::Error> {
+    raw.map_or_else(|| Ok(T::default()), |raw| serde_json::from_str(raw.get()))
+}
+
+fn term(raw: RawTerm<'_>) -> NodeSelectorTerm {
+    let expressions = |list: Vec<RawExpression<'_>>| {
+        list.into_iter()
+            .map(|raw| Expression {
+                key: raw.key.into(),
+                operator: raw.operator,
+                values: raw.values.into_iter().map(Into::into).collect(),
+            })
+            .collect()
+    };
+    NodeSelectorTerm { expressions: expressions(raw.match_expressions), fields: expressions(raw.match_fields) }
+}
+
+fn toleration(raw: RawToleration<'_>) -> Toleration {
+    let is_exists = &*raw.operator == "Exists";
+    let effect = match &*raw.effect {
+        "NoSchedule" => Some(Effect::NoSchedule),
+        "PreferNoSchedule" => Some(Effect::PreferNoSchedule),
+        "NoExecute" => Some(Effect::NoExecute),
+        _ => None,
+    };
+    Toleration { key: raw.key.into(), value: (!is_exists).then(|| raw.value.into()), effect }
+}
