@@ -1,0 +1,385 @@
+//! Giving a pod its address and volumes, and starting its containers.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use super::{Activity, Manager, Process};
+use crate::{
+    pods::{
+        container::Reason,
+        environment::{self, Objects},
+        inbox::{Instance, Message},
+        timers::Timer,
+        worker::{Effect, Note},
+    },
+    probes::ProbeKind,
+    runtime::{
+        self, Pull,
+        catalog::Image,
+        program::{Invocation, PodIdentity, Program, Run, Step, Usage},
+        serving,
+    },
+    volumes::{Files, local::LocalStore},
+};
+
+/// How long a pod waits for a free address, or for its volumes, before it asks again.
+const PREPARE_RETRY: Duration = Duration::from_secs(1);
+/// The code of a program that does not understand its arguments.
+const EXIT_USAGE: i32 = 2;
+/// The code of a program that cannot listen.
+const EXIT_FAILURE: i32 = 1;
+
+impl Manager {
+    /// Finds a pod's address and volumes.
+    pub(super) fn prepare(&mut self, uid: &Arc<str>) {
+        let Some(entry) = self.pods.get(uid) else { return };
+        let pod = Arc::clone(&entry.worker.pod);
+        if pod.spec.volumes.is_empty() {
+            return self.give_address(uid);
+        }
+        let (preparer, sender, uid) = (self.parts.preparer.clone(), self.sender.clone(), Arc::clone(uid));
+        self.parts.env.spawn.task("prepare volumes", async move {
+            let outcome = preparer.prepare(&pod).await;
+            // The manager is gone only when the process ends.
+            let _ = sender.send(Message::Volumes(uid, outcome)).await;
+        });
+    }
+
+    /// Gives a pod that has its volumes an address.
+    pub(super) fn give_address(&mut self, uid: &Arc<str>) {
+        let Some(entry) = self.pods.get_mut(uid) else {
+            return;
+        };
+        let pod = &entry.worker.pod;
+        let Some(home) = self.homes.get_mut(&pod.spec.node_name) else {
+            return;
+        };
+        let before = entry.worker.ip.or(pod.status.pod_ip);
+        let ip = if pod.spec.host_network {
+            Some(home.ip)
+        } else if let Some(record) = self.parts.journal.get(uid) {
+            // Claimed when the range was taken up.
+            Some(record.ip)
+        } else if let Some((_, ipam)) = &mut home.range {
+            before.filter(|&ip| ipam.claim(ip)).or_else(|| ipam.allocate())
+        } else {
+            home.waiting.push(Arc::clone(uid));
+            return;
+        };
+        if let Some(ip) = ip {
+            let (meta, node) = (&pod.metadata, Arc::clone(&home.name));
+            let (name, namespace) = (meta.name.clone(), meta.namespace.clone());
+            entry.identity = Some(Arc::new(PodIdentity {
+                name,
+                namespace,
+                uid: Arc::clone(uid),
+                node,
+                ip,
+            }));
+        }
+        self.drive_pod(uid, |worker, now, out| match ip {
+            Some(ip) => worker.prepared(ip, now, out),
+            None => {
+                let message =
+                    "Failed to create pod sandbox: the node's pod range has no free address".to_owned();
+                worker.not_prepared("FailedCreatePodSandBox", message, PREPARE_RETRY, now, out);
+            }
+        });
+    }
+
+    /// A pod's volumes are there, or not.
+    pub(super) fn volumes_came(
+        &mut self,
+        uid: &Arc<str>,
+        outcome: Result<crate::volumes::Volumes, crate::volumes::prepare::Error>,
+    ) {
+        let Some(entry) = self.pods.get_mut(uid) else {
+            return;
+        };
+        match outcome {
+            Ok(volumes) => {
+                entry.volumes = volumes;
+                self.give_address(uid);
+            }
+            Err(error) => self.drive_pod(uid, |worker, now, out| {
+                worker.not_prepared("FailedMount", error.to_string(), PREPARE_RETRY, now, out);
+            }),
+        }
+    }
+
+    /// Starts a container: its environment first.
+    pub(super) fn start(&mut self, uid: &Arc<str>, container: usize) {
+        let Some(entry) = self.pods.get(uid) else { return };
+        let instance = entry.worker.containers[container].instance;
+        let spec = entry.worker.spec(container);
+        if !environment::needs_objects(spec) {
+            return self.launch(uid, container, &Objects::default());
+        }
+        let (pod, api, sender) = (
+            Arc::clone(&entry.worker.pod),
+            Arc::clone(&self.parts.api),
+            self.sender.clone(),
+        );
+        let of = Instance {
+            uid: Arc::clone(uid),
+            container,
+            instance,
+        };
+        self.parts.env.spawn.task("environment", async move {
+            let init = &pod.spec.init_containers;
+            let spec = init
+                .get(container)
+                .or_else(|| pod.spec.containers.get(container - init.len()));
+            let Some(spec) = spec else { return };
+            let objects = environment::fetch(&*api, &pod.metadata.namespace, spec).await;
+            let _ = sender.send(Message::Environment(of, objects)).await;
+        });
+    }
+
+    /// Starts a container whose environment can be made.
+    pub(super) fn launch(&mut self, uid: &Arc<str>, container: usize, objects: &Objects) {
+        let Some(entry) = self.pods.get(uid) else { return };
+        let spec = entry.worker.spec(container);
+        let pulled = runtime::pull(&spec.image, self.parts.config.public_images);
+        let (reference, image) = match pulled {
+            Pull::Catalog(reference, image) => (reference, Some(image)),
+            Pull::Stranger(reference) => (reference, None),
+            Pull::Failed(message) => {
+                return self.cannot_start(uid, container, Reason::ErrImagePull, &message);
+            }
+            Pull::Invalid(message) => {
+                return self.cannot_start(uid, container, Reason::InvalidImageName, &message);
+            }
+        };
+        let Some(identity) = entry.identity.clone() else {
+            return;
+        };
+        let host_ip = self
+            .homes
+            .get(&entry.worker.pod.spec.node_name)
+            .map_or(Ipv4Addr::UNSPECIFIED, |home| home.ip);
+        let env = match environment::resolve(&entry.worker.pod, spec, identity.ip, host_ip, objects) {
+            Ok(env) => env,
+            Err(message) => {
+                return self.cannot_start(uid, container, Reason::CreateContainerConfigError, &message);
+            }
+        };
+        let expand = |words: &[String]| {
+            words
+                .iter()
+                .map(|word| environment::expand(word, &env))
+                .collect::<Vec<_>>()
+        };
+        let command = runtime::command(image, &expand(&spec.command), &expand(&spec.args));
+        let instance = entry.worker.containers[container].instance;
+        let own = self
+            .parts
+            .preparer
+            .pod_folder(uid)
+            .join("rootfs")
+            .join(format!("{}-{instance}", spec.name));
+        let log = self.parts.logs.log(uid, &spec.name, instance);
+        let invocation = Invocation {
+            pod: identity,
+            image: (reference.repository, reference.tag),
+            arguments: command
+                .as_ref()
+                .map(|(_, arguments)| arguments.clone())
+                .unwrap_or_default(),
+            env,
+            ports: image.map_or(&[], |image| image.ports),
+            files: Files::new(LocalStore::new(own, self.parts.env.spawn), spec, &entry.volumes),
+            log: Arc::clone(&log),
+            clock: self.parts.env.cluster_clock.clone(),
+        };
+        self.introduce(uid, container, image, command.is_some());
+        let program = command.map(|(program, _)| program);
+        self.execute(uid, container, program, invocation, log);
+    }
+
+    fn cannot_start(&mut self, uid: &Arc<str>, container: usize, reason: Reason, message: &str) {
+        self.drive_pod(uid, |worker, now, out| {
+            worker.cannot_start(container, reason, message, now, out)
+        });
+    }
+
+    /// The events of a container that is about to start.
+    fn introduce(&self, uid: &Arc<str>, container: usize, image: Option<&Image>, has_program: bool) {
+        let Some(entry) = self.pods.get(uid) else { return };
+        let (spec, state) = (entry.worker.spec(container), &entry.worker.containers[container]);
+        let normal = |reason, message| Note {
+            warning: false,
+            reason,
+            message,
+        };
+        self.tell(
+            uid,
+            normal(
+                "Pulled",
+                format!("Container image {:?} already present on machine", spec.image),
+            ),
+        );
+        self.tell(
+            uid,
+            normal("Created", format!("Created container: {}", spec.name)),
+        );
+        if state.instance > 0 {
+            return;
+        }
+        if !has_program {
+            let what = if image.is_none() {
+                format!("image {:?}", spec.image)
+            } else {
+                format!("command {:?}", spec.command)
+            };
+            let message = format!(
+                "Nothing here simulates {what}: container {} runs as an idle program",
+                spec.name
+            );
+            self.tell(uid, normal("SimulatedIdle", message));
+        }
+        for kind in ProbeKind::ALL {
+            if kind.of(spec).is_some_and(|probe| probe.question(spec).is_none()) {
+                let message = format!(
+                    "{} probe of container {} is neither httpGet nor tcpSocket: it counts as passed",
+                    kind.name(),
+                    spec.name
+                );
+                self.tell(
+                    uid,
+                    Note {
+                        warning: true,
+                        reason: "UnsupportedProbe",
+                        message,
+                    },
+                );
+            }
+        }
+    }
+
+    fn execute(
+        &mut self,
+        uid: &Arc<str>,
+        container: usize,
+        program: Option<&'static dyn Program>,
+        invocation: Invocation,
+        log: Arc<crate::logs::Log>,
+    ) {
+        let Some(entry) = self.pods.get_mut(uid) else {
+            return;
+        };
+        let of = Instance {
+            uid: Arc::clone(uid),
+            container,
+            instance: entry.worker.containers[container].instance,
+        };
+        let must_end = container < entry.worker.init_count() && !entry.worker.is_sidecar(container);
+        let ip = invocation.pod.ip;
+        let run = match program {
+            // Nobody knows what it would have done; the pod must not wait for it.
+            None if must_end => Ok(Run::Script(Vec::new())),
+            None => Ok(Run::Idle),
+            Some(program) => program.start(Arc::new(invocation)),
+        };
+        let activity = match run {
+            Ok(Run::Idle) => Activity::Idle,
+            Ok(Run::Script(mut steps)) => {
+                steps.reverse();
+                Activity::Script(steps)
+            }
+            Ok(Run::Serve { ports, service }) => {
+                entry.processes[container] = Some(Process {
+                    log,
+                    activity: Activity::Idle,
+                });
+                let (env, sender) = (self.parts.env.clone(), self.sender.clone());
+                self.parts.env.spawn.task("listen", async move {
+                    let bound = serving::bind(&env, ip, &ports).await;
+                    let _ = sender.send(Message::Listening(of, service, bound)).await;
+                });
+                return;
+            }
+            Err(Usage(message)) => Activity::Script(vec![Step::Exit(EXIT_USAGE as u8), Step::Print(message)]),
+        };
+        entry.processes[container] = Some(Process { log, activity });
+        self.runs(uid, container, of.instance);
+        self.go_on(uid, container, of.instance);
+    }
+
+    /// A container's listeners are there, or not.
+    pub(super) fn listening(
+        &mut self,
+        of: &Instance,
+        service: &Arc<dyn serving::Service>,
+        bound: Result<serving::Bound, serving::ListenError>,
+    ) {
+        let Some(entry) = self.pods.get_mut(&of.uid) else {
+            return;
+        };
+        let state = &entry.worker.containers[of.container];
+        // It may have been told to end while it was about to listen.
+        if state.instance != of.instance || !matches!(state.state, crate::pods::container::State::Starting) {
+            return;
+        }
+        let Some(process) = &mut entry.processes[of.container] else {
+            return;
+        };
+        match bound {
+            Ok(bound) => {
+                let moved = bound.moved;
+                process.activity = Activity::Serving(serving::Serving::start(
+                    bound,
+                    service,
+                    &self.parts.env,
+                    &self.parts.shutdown,
+                ));
+                self.runs(&of.uid, of.container, of.instance);
+                self.tell_moved(&of.uid, moved);
+            }
+            Err(error) => {
+                let message = crate::pods::inbox::listen_failure(&error);
+                process.activity =
+                    Activity::Script(vec![Step::Exit(EXIT_FAILURE as u8), Step::Print(message)]);
+                self.runs(&of.uid, of.container, of.instance);
+                self.go_on(&of.uid, of.container, of.instance);
+            }
+        }
+    }
+
+    /// Says once that ports below 1024 are moved up.
+    fn tell_moved(&mut self, uid: &Arc<str>, moved: bool) {
+        if !moved || std::mem::replace(&mut self.said_moved, true) {
+            return;
+        }
+        let message = format!(
+            "This process may not listen on ports below 1024: from the host, add {} (80 is at 10080). `sysctl \
+             net.ipv4.ip_unprivileged_port_start=0` lifts that",
+            serving::UNPRIVILEGED_OFFSET
+        );
+        tracing::warn!("{message}");
+        self.tell(
+            uid,
+            Note {
+                warning: true,
+                reason: "PrivilegedPort",
+                message,
+            },
+        );
+    }
+
+    /// A container runs: its worker is told, and its probes begin.
+    fn runs(&mut self, uid: &Arc<str>, container: usize, instance: u32) {
+        let now = self.now();
+        if let Some(entry) = self.pods.get(uid) {
+            let spec = entry.worker.spec(container);
+            for kind in ProbeKind::ALL {
+                if let Some(probe) = kind.of(spec).filter(|probe| probe.question(spec).is_some()) {
+                    let timer = Timer::Probe(Arc::clone(uid), container, instance, kind);
+                    self.timers.add(now.elapsed + probe.initial_delay(), timer);
+                }
+            }
+        }
+        self.drive_pod(uid, |worker, now, out: &mut Vec<Effect>| {
+            worker.started(container, instance, now, out)
+        });
+    }
+}

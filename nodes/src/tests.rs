@@ -1,0 +1,429 @@
+//! The whole node process against a fake apiserver: real listeners, real files, real reboots.
+
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+
+use coracle_api::{Resource, kinds};
+use coracle_client::{DeleteOptions, ObjectApi, PatchType, Propagation, Write, WriteOptions};
+use coracle_proto::v1::{LogsRequest, node_service_client::NodeServiceClient};
+use coracle_runtime::fake::FakeApi;
+use coracle_service::{Env, Identity, Shutdown, connect};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
+
+use crate::{
+    config::{Config, Timings},
+    run_with,
+    testing::Scratch,
+};
+
+/// How long anything may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A node process and its apiserver.
+struct Rig {
+    api: FakeApi,
+    env: Env,
+    config: Config,
+    shutdown: Shutdown,
+    process: JoinHandle<anyhow::Result<()>>,
+}
+
+/// An address range of this test run's own: tests run side by side, and so may runs.
+fn slice(test: u8) -> [u8; 2] {
+    [128 + (std::process::id() % 120) as u8, test]
+}
+
+impl Rig {
+    async fn start(scratch: &Path, test: u8) -> Self {
+        let [second, third] = slice(test);
+        let mut config = Config::new(
+            "unused:1",
+            "node-1",
+            scratch.join("data"),
+            Ipv4Addr::new(127, second, third, 1),
+        );
+        config.port = 0;
+        config.timings = Timings {
+            backoff_initial: Duration::from_millis(50),
+            drain_min: Duration::from_millis(200),
+            drain_quiet: Duration::from_millis(100),
+            ..Timings::default()
+        };
+        let api = FakeApi::new(Timestamp::UNIX_EPOCH);
+        let process = tokio::spawn(async { Ok(()) });
+        let rig = Self {
+            process,
+            api,
+            env: Env::host(),
+            config,
+            shutdown: Shutdown::new(),
+        };
+        rig.rebooted().await
+    }
+
+    fn boot(api: &FakeApi, config: &Config, shutdown: &Shutdown) -> JoinHandle<anyhow::Result<()>> {
+        let identity = Identity::simulated("system:node:node-1", &["system:nodes"]);
+        let api: Arc<dyn ObjectApi> = Arc::new(api.clone());
+        tokio::spawn(run_with(
+            config.clone(),
+            api,
+            Env::host(),
+            identity,
+            shutdown.clone(),
+        ))
+    }
+
+    /// Ends the process and starts it again on the same data directory.
+    async fn rebooted(mut self) -> Self {
+        self.stop().await;
+        self.shutdown = Shutdown::new();
+        self.process = Self::boot(&self.api, &self.config, &self.shutdown);
+        self.until("node registered", || self.find(kinds::NODE, "", "node-1"))
+            .await;
+        self.give_range().await;
+        self.until("node ready", || {
+            let node = self.find(kinds::NODE, "", "node-1")?;
+            let conditions = node["status"]["conditions"].as_array()?.clone();
+            conditions
+                .into_iter()
+                .find(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        })
+        .await;
+        self
+    }
+
+    async fn stop(&mut self) {
+        self.shutdown.trigger();
+        if let Ok(outcome) = (&mut self.process).await {
+            outcome.expect("the process ends well");
+        }
+    }
+
+    /// What the controller-manager would do.
+    async fn give_range(&self) {
+        let [_, second, third, _] = self.config.node_ip.octets();
+        let patch = json!({"spec": {"podCIDR": format!("127.{second}.{}.0/24", third + 100)}});
+        self.write(Write::Patch {
+            resource: kinds::NODE,
+            namespace: String::new(),
+            name: "node-1".to_owned(),
+            subresource: "",
+            patch_type: PatchType::Merge,
+            patch: patch.to_string().into(),
+            uid: String::new(),
+            revision: 0,
+        })
+        .await;
+    }
+
+    async fn write(&self, write: Write) {
+        self.api
+            .write(write, &WriteOptions::default())
+            .await
+            .expect("write");
+    }
+
+    async fn create(&self, name: &str, spec: Value) {
+        let mut spec = spec;
+        spec["nodeName"] = "node-1".into();
+        let metadata = json!({"name": name, "namespace": "default", "labels": {"app": name}});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+        self.create_object(kinds::POD, name, pod).await;
+    }
+
+    async fn create_object(&self, resource: &'static Resource, name: &str, object: Value) {
+        let (namespace, json) = ("default".to_owned(), object.to_string().into());
+        self.write(Write::Create {
+            resource,
+            namespace,
+            name: name.to_owned(),
+            subresource: "",
+            json,
+        })
+        .await;
+    }
+
+    async fn delete(&self, name: &str) {
+        let options = DeleteOptions {
+            propagation: Propagation::Background,
+            ..DeleteOptions::default()
+        };
+        let (namespace, name) = ("default".to_owned(), name.to_owned());
+        self.write(Write::Delete {
+            resource: kinds::POD,
+            namespace,
+            name,
+            options,
+        })
+        .await;
+    }
+
+    fn find(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Value> {
+        self.api.find(resource, namespace, name)
+    }
+
+    /// Waits for a condition.
+    async fn until<T>(&self, what: &str, holds: impl Fn() -> Option<T>) -> T {
+        let clock = &self.env.transport_clock;
+        let found = clock.timeout(DEADLINE, async {
+            loop {
+                if let Some(found) = holds() {
+                    return found;
+                }
+                clock.sleep(Duration::from_millis(5)).await;
+            }
+        });
+        found
+            .await
+            .unwrap_or_else(|_| panic!("not in {DEADLINE:?}: {what}"))
+    }
+
+    /// Waits until a pod's first container is in `state` (with `reason`), and answers the pod's status.
+    async fn pod(&self, name: &str, state: &str, reason: Option<&str>, restarts: u64) -> Value {
+        let what = format!("{name} {state} {reason:?} after {restarts} restarts");
+        let found = self.until(&what, || {
+            let pod = self.find(kinds::POD, "default", name)?;
+            let container = &pod["status"]["containerStatuses"][0];
+            let detail = container["state"].get(state)?;
+            let as_wanted = reason.is_none_or(|reason| detail["reason"] == reason);
+            (as_wanted && container["restartCount"] == restarts).then(|| pod["status"].clone())
+        });
+        found.await
+    }
+
+    async fn logs(&self, name: &str, previous: bool) -> Result<String, tonic::Status> {
+        let node = self.find(kinds::NODE, "", "node-1").expect("node");
+        let port = &node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"];
+        let authority = format!("{}:{port}", self.config.node_ip);
+        let identity = Identity::simulated("system:apiserver", &[]);
+        let channel = connect::channel(&authority, &self.env, &identity).expect("authority");
+        let request = LogsRequest {
+            namespace: "default".to_owned(),
+            pod: name.to_owned(),
+            previous,
+            ..LogsRequest::default()
+        };
+        let mut stream = NodeServiceClient::new(channel).logs(request).await?.into_inner();
+        let mut text = Vec::new();
+        while let Some(message) = stream.message().await? {
+            text.extend(message.data);
+        }
+        Ok(String::from_utf8(text).expect("text"))
+    }
+}
+
+async fn get(ip: &str, port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect((ip, port)).await.expect("connect");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("send");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("receive");
+    answer
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned())
+        .expect("an HTTP answer")
+}
+
+fn serving(image: &str) -> Value {
+    json!({"containers": [{"name": "c", "image": image, "env": [{"name": "PORT", "value": "8080"}]}]})
+}
+
+#[tokio::test]
+async fn a_pod_answers_logs_and_goes() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 1).await;
+    rig.create("web", serving("nginx:1.14.2")).await;
+    let status = rig.pod("web", "running", None, 0).await;
+    let ip = status["podIP"].as_str().expect("address");
+    assert_eq!(
+        get(ip, 8080, "/who").await,
+        "Hello from web on node-1 (nginx:1.14.2)\n"
+    );
+    let logs = rig.logs("web", false).await.expect("logs");
+    assert!(logs.contains("\"GET /who HTTP/1.1\" 200 40"), "{logs}");
+    let missing = rig
+        .logs("web", true)
+        .await
+        .expect_err("there is no previous instance");
+    assert!(
+        missing
+            .message()
+            .contains("previous terminated container \"c\" in pod \"web\" not found"),
+        "{missing}"
+    );
+    rig.delete("web").await;
+    rig.until("pod gone", || {
+        rig.find(kinds::POD, "default", "web").is_none().then_some(())
+    })
+    .await;
+    assert!(
+        TcpStream::connect((ip, 8080)).await.is_err(),
+        "nobody listens any more"
+    );
+    let lease = rig
+        .find(kinds::LEASE, "kube-node-lease", "node-1")
+        .expect("lease");
+    assert_eq!(lease["spec"]["holderIdentity"], "node-1");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_answers_on_for_a_while_after_it_was_deleted() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 2).await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "default"},
+        "spec": {"selector": {"app": "web"}}});
+    rig.create_object(kinds::SERVICE, "s", service).await;
+    rig.create("web", serving("nginx")).await;
+    let status = rig.pod("web", "running", None, 0).await;
+    let ip = status["podIP"].as_str().expect("address");
+    rig.delete("web").await;
+    // Each answered request keeps the pod accepting for a while longer.
+    for _ in 0..5 {
+        assert!(get(ip, 8080, "/").await.starts_with("Hello from web"));
+    }
+    rig.until("pod gone", || {
+        rig.find(kinds::POD, "default", "web").is_none().then_some(())
+    })
+    .await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_reboot_keeps_addresses_logs_and_volumes_and_starts_programs_anew() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 3).await;
+    let mut spec = serving("counter:v1");
+    spec["volumes"] = json!([{"name": "data", "emptyDir": {}}]);
+    spec["containers"][0]["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
+    rig.create("counter", spec).await;
+    rig.create("vanishing", serving("nginx")).await;
+    let status = rig.pod("counter", "running", None, 0).await;
+    let ip = status["podIP"].as_str().expect("address").to_owned();
+    assert_eq!(
+        (get(&ip, 8080, "/").await, get(&ip, 8080, "/").await),
+        ("1\n".to_owned(), "2\n".to_owned())
+    );
+    let vanishing = rig.pod("vanishing", "running", None, 0).await;
+    let _ = get(vanishing["podIP"].as_str().expect("address"), 8080, "/").await;
+    rig.stop().await;
+    let options = DeleteOptions {
+        grace_period_seconds: Some(0),
+        ..DeleteOptions::default()
+    };
+    let (namespace, name) = ("default".to_owned(), "vanishing".to_owned());
+    rig.write(Write::Delete {
+        resource: kinds::POD,
+        namespace,
+        name,
+        options,
+    })
+    .await;
+
+    let mut rig = rig.rebooted().await;
+    let status = rig.pod("counter", "running", None, 1).await;
+    assert_eq!(status["podIP"], ip.as_str());
+    assert_eq!(
+        status["containerStatuses"][0]["lastState"]["terminated"]["exitCode"],
+        255
+    );
+    assert_eq!(get(&ip, 8080, "/").await, "3\n");
+    assert_eq!(rig.logs("counter", true).await.expect("logs").lines().count(), 2);
+    assert_eq!(rig.logs("counter", false).await.expect("logs").lines().count(), 1);
+    rig.until("folder of the vanished pod swept", || {
+        let folders = std::fs::read_dir(rig.config.data_dir.join("pods")).ok()?.count();
+        (folders == 1).then_some(())
+    })
+    .await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn failures_show_and_are_tried_again() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 4).await;
+    let command =
+        |command: &[&str]| json!({"containers": [{"name": "c", "image": "busybox", "command": command}]});
+    rig.create("crashing", command(&["sh", "-c", "echo about to fail; exit 3"]))
+        .await;
+    rig.create(
+        "mistyped",
+        json!({"containers": [{"name": "c", "image": "nginx:9.9"}]}),
+    )
+    .await;
+    rig.create(
+        "stranger",
+        json!({"containers": [{"name": "c", "image": "postgres:16"}]}),
+    )
+    .await;
+    let env = json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "late", "key": "a"}}}]);
+    rig.create(
+        "early",
+        json!({"containers": [{"name": "c", "image": "pause", "env": env}]}),
+    )
+    .await;
+    rig.pod("crashing", "waiting", Some("CrashLoopBackOff"), 1).await;
+    assert_eq!(
+        rig.logs("crashing", false).await.expect("logs"),
+        "about to fail\n"
+    );
+    rig.pod("crashing", "waiting", Some("CrashLoopBackOff"), 3).await;
+    rig.pod("mistyped", "waiting", Some("ErrImagePull"), 0).await;
+    rig.pod("mistyped", "waiting", Some("ImagePullBackOff"), 0).await;
+    rig.pod("stranger", "running", None, 0).await;
+    rig.pod("early", "waiting", Some("CreateContainerConfigError"), 0)
+        .await;
+    let late = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": "default"}, "data": {"a": "1"}});
+    rig.create_object(kinds::CONFIG_MAP, "late", late).await;
+    rig.pod("early", "running", None, 0).await;
+    rig.until("events", || {
+        let events = rig.api.all(kinds::EVENT);
+        let told = |reason: &str| events.iter().any(|event| event["reason"] == reason);
+        (told("Failed") && told("BackOff") && told("SimulatedIdle") && told("Started")).then_some(())
+    })
+    .await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_fails_the_second_container() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 5).await;
+    let mut spec = serving("nginx");
+    let mut second = spec["containers"][0].clone();
+    second["name"] = "second".into();
+    spec["containers"]
+        .as_array_mut()
+        .expect("containers")
+        .push(second);
+    spec["restartPolicy"] = "Never".into();
+    rig.create("twice", spec).await;
+    let ended = rig.until("second container failed", || {
+        let pod = rig.find(kinds::POD, "default", "twice")?;
+        pod["status"]["containerStatuses"][1]["state"]["terminated"]["exitCode"].as_i64()
+    });
+    assert_eq!(ended.await, 1);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_broken_connection_loses_no_status() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 6).await;
+    rig.create("web", json!({"containers": [{"name": "c", "image": "pause"}]}))
+        .await;
+    rig.pod("web", "running", None, 0).await;
+    rig.create("second", json!({"containers": [{"name": "c", "image": "pause"}]}))
+        .await;
+    rig.api.fail_after(Some(0));
+    rig.api.break_watches();
+    rig.env.transport_clock.sleep(Duration::from_millis(50)).await;
+    rig.api.fail_after(None);
+    rig.pod("second", "running", None, 0).await;
+    rig.stop().await;
+}

@@ -1,0 +1,77 @@
+//! Files on an export of the storage service.
+//!
+//! A mount is hard: once it exists, reads and writes wait for a storage service that is away. Making one is given up
+//! after [`MOUNT_TIMEOUT`], so that the pod can say what it waits for.
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use coracle_client::volume::{Error, NfsVolume};
+use coracle_service::{Env, Identity, connect};
+
+use super::{MAX_FILE_BYTES, Store};
+
+/// How long an attempt to mount may take.
+const MOUNT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Mounts an export, which is made where it is missing.
+///
+/// # Errors
+/// The storage service's, or [`io::ErrorKind::TimedOut`].
+pub async fn mount(server: &str, export: &str, env: &Env, identity: &Identity) -> io::Result<Arc<dyn Store>> {
+    let channel = connect::channel(server, env, identity)
+        .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+    let mounting = NfsVolume::mount(channel, env, export, true);
+    let volume = match env.transport_clock.timeout(MOUNT_TIMEOUT, mounting).await {
+        Ok(outcome) => outcome.map_err(to_io)?,
+        Err(_) => {
+            let message = format!(
+                "storage service at {server} did not answer in {} s",
+                MOUNT_TIMEOUT.as_secs()
+            );
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+    };
+    Ok(Arc::new(NfsStore { volume }))
+}
+
+struct NfsStore {
+    volume: NfsVolume,
+}
+
+#[async_trait]
+impl Store for NfsStore {
+    async fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let contents = self.volume.read_file(path).await.map_err(to_io)?;
+        if contents.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the file is larger than 16 MiB",
+            ));
+        }
+        Ok(contents)
+    }
+
+    async fn replace(&self, path: &str, contents: Vec<u8>) -> io::Result<()> {
+        match self.volume.write_file(path, contents.clone()).await {
+            // The file's folder is missing; folders are made as the local store makes them.
+            Err(Error::NotFound { .. }) => {
+                if let Some((folder, _)) = path.rsplit_once('/') {
+                    self.volume.create_directories(folder).await.map_err(to_io)?;
+                }
+                self.volume.write_file(path, contents).await.map_err(to_io)
+            }
+            outcome => outcome.map_err(to_io),
+        }
+    }
+}
+
+fn to_io(error: Error) -> io::Error {
+    let kind = match &error {
+        Error::NotFound { .. } | Error::IsDirectory { .. } => io::ErrorKind::NotFound,
+        Error::NoSpace { .. } => io::ErrorKind::StorageFull,
+        Error::InvalidPath { .. } => io::ErrorKind::InvalidInput,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
