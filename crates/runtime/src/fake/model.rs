@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
-use coracle_api::{ApiError, Resource, kinds, time};
+use coracle_api::{ApiError, Resource, kinds, patch, time};
 use coracle_client::{
     DeleteOptions, Event, EventKind, Fence, Object, PatchType, Propagation, WatchQuery, Write,
 };
@@ -44,7 +44,11 @@ impl Model {
         let namespace = text(&object, "/metadata/namespace");
         let name = text(&object, "/metadata/name");
         assert!(!name.is_empty(), "a seeded object has a name");
-        let object = self.stamped(object, &name);
+        let known = self.find(resource, &namespace, &name);
+        let mut object = self.stamped(object, &name);
+        if let Some(known) = known {
+            object["metadata"]["uid"] = known["metadata"]["uid"].clone();
+        }
         self.store((resource, namespace, name), Some(object)).revision
     }
 
@@ -212,14 +216,14 @@ impl Model {
                 uid,
                 revision,
             } => {
-                let patch: Value = parse(&patch)?;
-                if patch_type == PatchType::Json {
-                    return Err(ApiError::bad_request("the fake knows merge patches only"));
-                }
+                let patch_type = match patch_type {
+                    PatchType::Json => patch::PatchType::Json,
+                    PatchType::Merge => patch::PatchType::Merge,
+                    PatchType::StrategicMerge => patch::PatchType::StrategicMerge,
+                };
                 self.change("patch", resource, &namespace, &name, |object| {
                     check(resource, &name, object, &uid, revision)?;
-                    let mut body = object.clone();
-                    merge(&mut body, &patch);
+                    let body = patch::apply(patch_type, resource, object, &patch)?;
                     replace(resource, subresource, object, body);
                     Ok(())
                 })
@@ -436,27 +440,6 @@ fn check(
         Ok(())
     } else {
         Err(ApiError::conflict(resource, name))
-    }
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Some(patch) = patch.as_object() else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let Some(target) = target.as_object_mut() else {
-        return;
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name.clone()).or_insert(Value::Null), value);
-        }
     }
 }
 

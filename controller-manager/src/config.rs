@@ -1,0 +1,123 @@
+//! What the controller manager is told at start.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use coracle_runtime::LeaseTimings;
+
+/// Names of the controllers, as [`Config::controllers`] takes them.
+pub const CONTROLLERS: [&str; 10] = [
+    "deployment",
+    "garbage-collector",
+    "namespace",
+    "node-ipam",
+    "node-lifecycle",
+    "pod-garbage-collector",
+    "protection",
+    "replicaset",
+    "service-account",
+    "volume-binder",
+];
+
+/// Validated configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `host:port` of the apiserver.
+    pub server: String,
+    /// Where to show health.
+    pub health: SocketAddr,
+    /// Who this is in the leader election: unique, and the same after a restart.
+    pub instance: String,
+    /// The leader election's intervals.
+    pub lease: LeaseTimings,
+    /// Which controllers run: names of [`CONTROLLERS`], `*` for all, `-name` for all but it. The last word on a
+    /// name counts.
+    pub controllers: Vec<String>,
+    /// Address and prefix length of the ranges that pods get their addresses from.
+    pub cluster_cidrs: Vec<(Ipv4Addr, u8)>,
+    /// Prefix length of the range of one node.
+    pub node_cidr_mask: u8,
+    /// How long things are waited for.
+    pub timings: Timings,
+}
+
+/// How long things are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timings {
+    /// A node that showed no life for so long is not ready.
+    pub node_grace: Duration,
+    /// Between two searches for pods that nobody looks after.
+    pub pod_gc: Duration,
+    /// A pod whose node is gone is removed after so long.
+    pub orphaned_pod: Duration,
+    /// Between two looks at a namespace that is being emptied.
+    pub namespace_retry: Duration,
+}
+
+impl Default for Timings {
+    /// As Kubernetes: 50, 20 and 40 seconds.
+    fn default() -> Self {
+        Self {
+            node_grace: Duration::from_secs(50),
+            pod_gc: Duration::from_secs(20),
+            orphaned_pod: Duration::from_secs(40),
+            namespace_retry: Duration::from_millis(200),
+        }
+    }
+}
+
+impl Config {
+    /// The usual configuration for an apiserver and a name.
+    #[must_use]
+    pub fn new(server: String, instance: String) -> Self {
+        Self {
+            server,
+            health: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            instance,
+            lease: LeaseTimings::default(),
+            controllers: vec!["*".to_owned()],
+            cluster_cidrs: vec![(Ipv4Addr::new(10, 244, 0, 0), 16)],
+            node_cidr_mask: 24,
+            timings: Timings::default(),
+        }
+    }
+
+    /// Whether the controller of this name runs.
+    #[must_use]
+    pub fn runs(&self, controller: &str) -> bool {
+        let mut runs = false;
+        for word in &self.controllers {
+            match word.strip_prefix('-') {
+                Some(name) if name == controller => runs = false,
+                Some("*") => runs = false,
+                None if word == controller || word == "*" => runs = true,
+                _ => {}
+            }
+        }
+        // Only exclusions: everything else runs.
+        let all_excluded =
+            !self.controllers.is_empty() && self.controllers.iter().all(|word| word.starts_with('-'));
+        if all_excluded {
+            !self
+                .controllers
+                .iter()
+                .any(|word| word[1..] == *controller || word == "-*")
+        } else {
+            runs
+        }
+    }
+
+    /// Names that no controller has, so that a typing error does not silently switch something off.
+    #[must_use]
+    pub fn unknown_controllers(&self) -> Vec<&str> {
+        let names = self
+            .controllers
+            .iter()
+            .map(|word| word.strip_prefix('-').unwrap_or(word));
+        names
+            .filter(|name| *name != "*" && !CONTROLLERS.contains(name))
+            .collect()
+    }
+}

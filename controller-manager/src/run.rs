@@ -1,0 +1,143 @@
+//! From configuration to running controllers: health, leader election, watches, and one loop per controller.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use coracle_client::{GrpcClient, ObjectApi};
+use coracle_runtime::{Candidate, Controller, Executor, Fenced, Recorder, WorkQueue};
+use coracle_service::{Env, Health, Identity, Shutdown, announce, health::Check};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+
+use crate::{
+    Config,
+    controllers::{
+        deployment::DeploymentController,
+        replicaset::{ReplicaSetController, Tallies},
+    },
+    world::World,
+};
+
+/// Namespace and name of the Lease.
+const LEASE_NAMESPACE: &str = "kube-system";
+const LEASE_NAME: &str = "kube-controller-manager";
+
+/// Runs until shutdown, or until leadership is lost.
+///
+/// # Errors
+/// Where the configuration cannot be used, the health address cannot be listened on, or leadership was lost: the
+/// process must end then, because others lead.
+pub async fn run(config: Config, env: Env, identity: Identity, shutdown: Shutdown) -> anyhow::Result<()> {
+    let health = Health::new();
+    health.set("leader", Check::Waiting("not leading yet".to_owned()));
+    health
+        .serve(config.health, &env, &identity, &shutdown)
+        .await
+        .context("serve health")?;
+    let api = GrpcClient::new(&config.server, &env, &identity).map_err(anyhow::Error::msg)?;
+    run_with(config, Arc::new(api), env, health, shutdown).await
+}
+
+/// As [`run`], over any way to the apiserver and without serving health.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    config: Config,
+    api: Arc<dyn ObjectApi>,
+    env: Env,
+    health: Health,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    if let Some(unknown) = config.unknown_controllers().first() {
+        bail!(
+            "run controllers: there is none called {unknown:?}, known are {}",
+            crate::CONTROLLERS.join(", ")
+        );
+    }
+    health.set("leader", Check::Waiting("another instance leads".to_owned()));
+    let candidate = Candidate {
+        namespace: LEASE_NAMESPACE.to_owned(),
+        name: LEASE_NAME.to_owned(),
+        holder: config.instance.clone(),
+        timings: config.lease,
+    };
+    let Some(leadership) = shutdown.guard(candidate.acquire(Arc::clone(&api), &env)).await else {
+        return Ok(());
+    };
+    health.set("leader", Check::Ok);
+    health.set(
+        "caches",
+        Check::Waiting("watches have not told the present state yet".to_owned()),
+    );
+    let executor = Executor {
+        recorder: Recorder::start(LEASE_NAME, Arc::clone(&api), &env, &shutdown),
+        fence: Some(leadership.fence()),
+        api: Arc::clone(&api),
+        env: env.clone(),
+    };
+    // Watches begin only now, so that the caches show everything that a former leader wrote.
+    let world = Arc::new(World::new(api, env));
+    let loops = controllers(&config, &world, &executor, &shutdown);
+    world.start(&shutdown);
+    let ready = async {
+        for kind in world.kinds() {
+            kind.watched().wait_synced().await;
+        }
+        health.set("caches", Check::Ok);
+        announce::ready();
+        std::future::pending::<()>().await
+    };
+    let outcome = tokio::select! {
+        biased;
+        held = leadership.hold(&shutdown) => held.context("lead"),
+        fenced = first_error(loops) => fenced.context("run controllers"),
+        () = ready => Ok(()),
+    };
+    health.set("leader", Check::Failed("no longer leading".to_owned()));
+    shutdown.trigger();
+    outcome
+}
+
+type Loops = FuturesUnordered<BoxFuture<'static, Result<(), Fenced>>>;
+
+/// Ends with the first loop that failed; those that ended in order are waited for.
+async fn first_error(mut loops: Loops) -> Result<(), Fenced> {
+    while let Some(ended) = loops.next().await {
+        ended?;
+    }
+    std::future::pending().await
+}
+
+/// The loops of all controllers that the configuration wants.
+fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdown: &Shutdown) -> Loops {
+    let mut start = Start {
+        config,
+        executor,
+        shutdown,
+        loops: Loops::new(),
+    };
+    let tallies = Tallies::follow(&world.pods.cache);
+    start.add("replicaset", || ReplicaSetController::new(world, &tallies));
+    start.add("deployment", || DeploymentController::new(world, &tallies));
+    start.loops
+}
+
+struct Start<'a> {
+    config: &'a Config,
+    executor: &'a Executor,
+    shutdown: &'a Shutdown,
+    loops: Loops,
+}
+
+impl Start<'_> {
+    fn add<C: Controller>(&mut self, name: &str, make: impl FnOnce() -> (Arc<C>, WorkQueue<C::Key>)) {
+        if !self.config.runs(name) {
+            return;
+        }
+        let (controller, queue) = make();
+        let (executor, shutdown) = (self.executor.clone(), self.shutdown.clone());
+        self.loops.push(Box::pin(async move {
+            executor.run(controller, queue, &shutdown).await
+        }));
+    }
+}

@@ -1,0 +1,20 @@
+//! What the controllers keep of each object: small projections, read straight from the JSON and shared by all of
+//! them. A pod takes about 400 bytes.
+
+mod claim;
+mod deployment;
+mod meta;
+mod node;
+mod pod;
+mod replica_set;
+mod small;
+mod template;
+
+pub(crate) use claim::{Claim, ClaimRef, Volume};
+pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, IntOrString, Strategy};
+pub(crate) use meta::{HasMeta, Meta, Owner};
+pub(crate) use node::{Lease, Node, NodeCondition, Taint};
+pub(crate) use pod::{Phase, Pod, Toleration};
+pub(crate) use replica_set::{ReplicaSet, ReplicaSetStatus};
+pub(crate) use small::{Bare, Namespace};
+pub(crate) use template::Template;

@@ -1,0 +1,129 @@
+//! Metadata, as far as controllers need it.
+
+use coracle_api::{Labels, Resource, kinds, view::or_default};
+use coracle_runtime::{Key, ObjectRef};
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+/// The metadata of any object, with the one annotation that pods are chosen by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Meta {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) name: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) namespace: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) uid: Box<str>,
+    #[serde(rename = "resourceVersion", deserialize_with = "coracle_api::view::revision")]
+    pub(crate) revision: i64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) generation: i64,
+    #[serde(rename = "creationTimestamp", deserialize_with = "or_default")]
+    pub(crate) created: Timestamp,
+    #[serde(rename = "deletionTimestamp")]
+    pub(crate) deleting: Option<Timestamp>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) labels: Labels,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) finalizers: Box<[Box<str>]>,
+    #[serde(rename = "ownerReferences", deserialize_with = "or_default")]
+    pub(crate) owners: Box<[Owner]>,
+    /// Zero for all but the few pods that say otherwise.
+    #[serde(rename = "annotations", deserialize_with = "deletion_cost")]
+    pub(crate) deletion_cost: i32,
+}
+
+fn deletion_cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    #[derive(Default, Deserialize)]
+    struct Only<'a> {
+        #[serde(rename = "controller.kubernetes.io/pod-deletion-cost", default, borrow)]
+        cost: Option<std::borrow::Cow<'a, str>>,
+    }
+    let only = Option::<Only<'de>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(only.cost.and_then(|cost| cost.parse().ok()).unwrap_or(0))
+}
+
+/// A reference to an owner.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "OwnerJson")]
+pub(crate) struct Owner {
+    /// The owner's kind; `None` where it is not one of the served ones.
+    pub(crate) resource: Option<&'static Resource>,
+    pub(crate) name: Box<str>,
+    pub(crate) uid: Box<str>,
+    /// It manages the object.
+    pub(crate) controller: bool,
+    /// Its foreground deletion waits for the object.
+    pub(crate) blocks: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerJson {
+    api_version: Box<str>,
+    kind: Box<str>,
+    name: Box<str>,
+    uid: Box<str>,
+    #[serde(default, deserialize_with = "or_default")]
+    controller: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    block_owner_deletion: bool,
+}
+
+impl From<OwnerJson> for Owner {
+    fn from(json: OwnerJson) -> Self {
+        Self {
+            resource: kinds::of_object(&json.api_version, &json.kind),
+            name: json.name,
+            uid: json.uid,
+            controller: json.controller,
+            blocks: json.block_owner_deletion,
+        }
+    }
+}
+
+impl Meta {
+    pub(crate) fn key(&self) -> Key {
+        Key::new(&self.namespace, &self.name)
+    }
+
+    /// The owner that manages the object.
+    pub(crate) fn controller(&self) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.controller)
+    }
+
+    pub(crate) fn is_deleting(&self) -> bool {
+        self.deleting.is_some()
+    }
+
+    pub(crate) fn has_finalizer(&self, name: &str) -> bool {
+        self.finalizers.iter().any(|own| &**own == name)
+    }
+
+    /// The finalizers but `name`.
+    pub(crate) fn finalizers_without(&self, name: &str) -> Vec<&str> {
+        self.finalizers
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|own| *own != name)
+            .collect()
+    }
+
+    /// For events about the object.
+    pub(crate) fn reference(&self, resource: &Resource) -> ObjectRef {
+        ObjectRef {
+            api_version: resource.api_version().to_owned(),
+            kind: resource.kind.to_owned(),
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+            uid: self.uid.to_string(),
+            revision: self.revision,
+        }
+    }
+}
+
+/// A projection that holds metadata, so that generic controllers can use every cache.
+pub(crate) trait HasMeta {
+    fn meta(&self) -> &Meta;
+}

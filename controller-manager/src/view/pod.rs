@@ -1,0 +1,194 @@
+//! Pods.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
+
+use coracle_api::{ApiError, view::or_default};
+use coracle_client::Object;
+use coracle_runtime::Project;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{HasMeta, Meta};
+
+/// status.phase
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) enum Phase {
+    #[default]
+    Pending,
+    Unknown,
+    Running,
+    Succeeded,
+    Failed,
+}
+
+/// What a pod puts up with for how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Toleration {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) key: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) operator: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) value: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) effect: Box<str>,
+    /// `None` for ever.
+    #[serde(rename = "tolerationSeconds")]
+    pub(crate) seconds: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pod {
+    pub(crate) meta: Meta,
+    /// Empty until it is bound.
+    pub(crate) node: Box<str>,
+    pub(crate) phase: Phase,
+    pub(crate) ready: bool,
+    /// When condition Ready last changed.
+    pub(crate) ready_changed: Option<Timestamp>,
+    /// Of all containers together.
+    pub(crate) restarts: u32,
+    /// Shared where they are what admission gives to every pod.
+    pub(crate) tolerations: Arc<[Toleration]>,
+    /// Names of the claims that its volumes use.
+    pub(crate) claims: Box<[Box<str>]>,
+}
+
+/// The tolerations that admission gives to every pod; nearly all have just these.
+static USUAL: LazyLock<Arc<[Toleration]>> = LazyLock::new(|| {
+    let five_minutes = |key: &str| Toleration {
+        key: key.into(),
+        operator: "Exists".into(),
+        value: "".into(),
+        effect: "NoExecute".into(),
+        seconds: Some(300),
+    };
+    ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+        .map(five_minutes)
+        .into()
+});
+
+#[derive(Deserialize)]
+struct PodJson<'a> {
+    metadata: Meta,
+    #[serde(default)]
+    spec: SpecJson,
+    #[serde(default, borrow)]
+    status: StatusJson<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SpecJson {
+    #[serde(deserialize_with = "or_default")]
+    node_name: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    tolerations: Vec<Toleration>,
+    #[serde(deserialize_with = "or_default")]
+    volumes: Vec<VolumeJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VolumeJson {
+    persistent_volume_claim: Option<ClaimJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClaimJson {
+    claim_name: Box<str>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct StatusJson<'a> {
+    phase: Option<Phase>,
+    #[serde(borrow, deserialize_with = "or_default")]
+    conditions: Vec<ConditionJson<'a>>,
+    #[serde(deserialize_with = "or_default")]
+    container_statuses: Vec<ContainerJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConditionJson<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    last_transition_time: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerJson {
+    #[serde(default)]
+    restart_count: u32,
+}
+
+impl Project for Pod {
+    fn project(object: &Object) -> Result<Self, ApiError> {
+        let PodJson {
+            metadata,
+            spec,
+            status,
+        } = object.read()?;
+        let ready = status
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == "Ready");
+        let claims = spec
+            .volumes
+            .into_iter()
+            .filter_map(|volume| volume.persistent_volume_claim);
+        Ok(Self {
+            node: spec.node_name,
+            phase: status.phase.unwrap_or_default(),
+            ready: ready.is_some_and(|condition| condition.status == "True"),
+            ready_changed: ready.and_then(|condition| condition.last_transition_time),
+            restarts: status
+                .container_statuses
+                .iter()
+                .map(|container| container.restart_count)
+                .sum(),
+            tolerations: if *spec.tolerations == **USUAL {
+                Arc::clone(&USUAL)
+            } else {
+                spec.tolerations.into()
+            },
+            claims: claims.map(|claim| claim.claim_name).collect(),
+            meta: metadata,
+        })
+    }
+}
+
+impl HasMeta for Pod {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+impl Pod {
+    /// It counts towards the replicas of whoever owns it.
+    pub(crate) fn is_active(&self) -> bool {
+        !self.is_finished() && !self.meta.is_deleting()
+    }
+
+    /// It has ended for good.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Succeeded | Phase::Failed)
+    }
+
+    /// It has been ready for `min_ready_seconds`.
+    pub(crate) fn is_available(&self, min_ready_seconds: i64, now: Timestamp) -> bool {
+        let since = self.ready_changed.unwrap_or(Timestamp::MAX);
+        self.ready
+            && (min_ready_seconds <= 0
+                || since.as_second().saturating_add(min_ready_seconds) <= now.as_second())
+    }
+}

@@ -1,0 +1,64 @@
+//! Kinds of which little is needed.
+
+use coracle_api::{ApiError, view::or_default};
+use coracle_client::Object;
+use coracle_runtime::Project;
+use serde::Deserialize;
+
+use super::{HasMeta, Meta};
+
+/// An object of any kind, known by its metadata alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Bare {
+    #[serde(rename = "metadata")]
+    pub(crate) meta: Meta,
+}
+
+impl Project for Bare {
+    fn project(object: &Object) -> Result<Self, ApiError> {
+        object.read()
+    }
+}
+
+impl HasMeta for Bare {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Namespace {
+    pub(crate) meta: Meta,
+    /// spec.finalizers
+    pub(crate) spec_finalizers: Box<[Box<str>]>,
+}
+
+#[derive(Deserialize)]
+struct Json {
+    metadata: Meta,
+    #[serde(default, deserialize_with = "or_default")]
+    spec: SpecJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SpecJson {
+    #[serde(deserialize_with = "or_default")]
+    finalizers: Box<[Box<str>]>,
+}
+
+impl Project for Namespace {
+    fn project(object: &Object) -> Result<Self, ApiError> {
+        let Json { metadata, spec } = object.read()?;
+        Ok(Self {
+            meta: metadata,
+            spec_finalizers: spec.finalizers,
+        })
+    }
+}
+
+impl HasMeta for Namespace {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}

@@ -1,0 +1,230 @@
+//! What all controllers see: one cache per kind, shared, with the indexes that spare them from walking.
+
+use std::sync::Arc;
+
+use coracle_api::{Resource, kinds};
+use coracle_client::{ObjectApi, WatchQuery};
+use coracle_runtime::{Cache, Change, Index, Key, Project, Watched, WorkQueue, informer};
+use coracle_service::{Env, Shutdown};
+
+use crate::view::{Bare, Claim, Deployment, HasMeta, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Volume};
+
+/// A cache with an index by the UIDs of owners.
+pub(crate) struct Kind<T> {
+    pub(crate) cache: Cache<T>,
+    by_owner: Index<T>,
+}
+
+impl<T: Project + HasMeta> Kind<T> {
+    fn new(resource: &'static Resource) -> Self {
+        let cache = Cache::<T>::new(resource);
+        let by_owner = cache.index(|object: &T, uids| {
+            uids.extend(object.meta().owners.iter().map(|owner| owner.uid.to_string()))
+        });
+        Self { cache, by_owner }
+    }
+
+    /// The objects that name `uid` among their owners.
+    pub(crate) fn owned_by(&self, uid: &str) -> Vec<Arc<T>> {
+        self.cache.by_index(self.by_owner, uid)
+    }
+
+    /// The objects that `uid` controls.
+    pub(crate) fn controlled_by(&self, uid: &str) -> Vec<Arc<T>> {
+        let mut owned = self.owned_by(uid);
+        owned.retain(|object| object.meta().controller().is_some_and(|owner| &*owner.uid == uid));
+        owned
+    }
+}
+
+/// A [`Kind`] whose projection does not matter, for controllers that treat all kinds alike.
+pub(crate) trait AnyKind: Send + Sync {
+    fn resource(&self) -> &'static Resource;
+    fn watched(&self) -> Arc<dyn Watched>;
+    fn get(&self, key: &Key) -> Option<Meta>;
+    fn keys(&self) -> Vec<Key>;
+    fn owned_by(&self, uid: &str) -> Vec<Meta>;
+    fn has_owned(&self, uid: &str) -> bool;
+    fn subscribe(&self, told: Box<dyn Fn(Option<&Meta>, Option<&Meta>) + Send + Sync>);
+    fn start(&self, world: &World, shutdown: &Shutdown);
+}
+
+impl<T: Project + HasMeta> AnyKind for Kind<T> {
+    fn resource(&self) -> &'static Resource {
+        self.cache.resource()
+    }
+
+    fn watched(&self) -> Arc<dyn Watched> {
+        Arc::new(self.cache.clone())
+    }
+
+    fn get(&self, key: &Key) -> Option<Meta> {
+        self.cache.get_key(key).map(|object| object.meta().clone())
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.cache.entries().into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn owned_by(&self, uid: &str) -> Vec<Meta> {
+        Kind::owned_by(self, uid)
+            .iter()
+            .map(|object| object.meta().clone())
+            .collect()
+    }
+
+    fn has_owned(&self, uid: &str) -> bool {
+        self.cache.count(self.by_owner, uid) > 0
+    }
+
+    fn subscribe(&self, told: Box<dyn Fn(Option<&Meta>, Option<&Meta>) + Send + Sync>) {
+        self.cache.subscribe(move |change| {
+            told(
+                change.old.as_ref().map(|old| old.meta()),
+                change.new.as_ref().map(|new| new.meta()),
+            );
+        });
+    }
+
+    fn start(&self, world: &World, shutdown: &Shutdown) {
+        let query = WatchQuery::all(self.cache.resource());
+        informer::start(&self.cache, query, Arc::clone(&world.api), &world.env, shutdown);
+    }
+}
+
+/// Everything that controllers see.
+pub(crate) struct World {
+    pub(crate) api: Arc<dyn ObjectApi>,
+    pub(crate) env: Env,
+    pub(crate) pods: Arc<Kind<Pod>>,
+    pub(crate) replica_sets: Arc<Kind<ReplicaSet>>,
+    pub(crate) deployments: Arc<Kind<Deployment>>,
+    pub(crate) nodes: Arc<Kind<Node>>,
+    pub(crate) leases: Arc<Kind<Lease>>,
+    pub(crate) namespaces: Arc<Kind<Namespace>>,
+    pub(crate) claims: Arc<Kind<Claim>>,
+    pub(crate) volumes: Arc<Kind<Volume>>,
+    pub(crate) service_accounts: Arc<Kind<Bare>>,
+    pub(crate) config_maps: Arc<Kind<Bare>>,
+    /// Kinds that nobody but the garbage collector looks at.
+    others: Vec<Arc<Kind<Bare>>>,
+    pods_by_node: Index<Pod>,
+    pods_by_claim: Index<Pod>,
+    masterless_pods: Index<Pod>,
+    masterless_sets: Index<ReplicaSet>,
+}
+
+impl World {
+    pub(crate) fn new(api: Arc<dyn ObjectApi>, env: Env) -> Self {
+        let pods = Kind::<Pod>::new(kinds::POD);
+        let pods_by_node = pods.cache.index(|pod, nodes| {
+            if !pod.node.is_empty() {
+                nodes.push(pod.node.to_string());
+            }
+        });
+        let pods_by_claim = pods.cache.index(|pod, claims| {
+            claims.extend(
+                pod.claims
+                    .iter()
+                    .map(|claim| format!("{}/{claim}", pod.meta.namespace)),
+            );
+        });
+        let replica_sets = Kind::<ReplicaSet>::new(kinds::REPLICA_SET);
+        let masterless_pods = pods
+            .cache
+            .index(|pod, namespaces| masterless(&pod.meta, namespaces));
+        let masterless_sets = replica_sets
+            .cache
+            .index(|set, namespaces| masterless(&set.meta, namespaces));
+        // Events own nothing, are owned by nobody, and are many.
+        let others = [kinds::SECRET, kinds::SERVICE].map(|resource| Arc::new(Kind::new(resource)));
+        Self {
+            api,
+            env,
+            pods: Arc::new(pods),
+            replica_sets: Arc::new(replica_sets),
+            deployments: Arc::new(Kind::new(kinds::DEPLOYMENT)),
+            nodes: Arc::new(Kind::new(kinds::NODE)),
+            leases: Arc::new(Kind::new(kinds::LEASE)),
+            namespaces: Arc::new(Kind::new(kinds::NAMESPACE)),
+            claims: Arc::new(Kind::new(kinds::PERSISTENT_VOLUME_CLAIM)),
+            volumes: Arc::new(Kind::new(kinds::PERSISTENT_VOLUME)),
+            service_accounts: Arc::new(Kind::new(kinds::SERVICE_ACCOUNT)),
+            config_maps: Arc::new(Kind::new(kinds::CONFIG_MAP)),
+            others: others.into(),
+            pods_by_node,
+            pods_by_claim,
+            masterless_pods,
+            masterless_sets,
+        }
+    }
+
+    /// All kinds that are watched.
+    pub(crate) fn kinds(&self) -> Vec<Arc<dyn AnyKind>> {
+        let mut kinds: Vec<Arc<dyn AnyKind>> = vec![
+            self.namespaces.clone(),
+            self.nodes.clone(),
+            self.volumes.clone(),
+            self.service_accounts.clone(),
+            self.config_maps.clone(),
+            self.claims.clone(),
+            self.pods.clone(),
+            self.replica_sets.clone(),
+            self.deployments.clone(),
+            self.leases.clone(),
+        ];
+        kinds.extend(
+            self.others
+                .iter()
+                .map(|kind| Arc::clone(kind) as Arc<dyn AnyKind>),
+        );
+        kinds
+    }
+
+    /// Starts all watches.
+    pub(crate) fn start(&self, shutdown: &Shutdown) {
+        for kind in self.kinds() {
+            kind.start(self, shutdown);
+        }
+    }
+
+    pub(crate) fn pods_on(&self, node: &str) -> Vec<Arc<Pod>> {
+        self.pods.cache.by_index(self.pods_by_node, node)
+    }
+
+    pub(crate) fn pods_using(&self, claim: &Meta) -> Vec<Arc<Pod>> {
+        self.pods
+            .cache
+            .by_index(self.pods_by_claim, &format!("{}/{}", claim.namespace, claim.name))
+    }
+
+    /// The pods of a namespace that nobody controls.
+    pub(crate) fn masterless_pods(&self, namespace: &str) -> Vec<Arc<Pod>> {
+        self.pods.cache.by_index(self.masterless_pods, namespace)
+    }
+
+    /// The ReplicaSets of a namespace that nobody controls.
+    pub(crate) fn masterless_sets(&self, namespace: &str) -> Vec<Arc<ReplicaSet>> {
+        self.replica_sets.cache.by_index(self.masterless_sets, namespace)
+    }
+}
+
+fn masterless(meta: &Meta, namespaces: &mut Vec<String>) {
+    if meta.controller().is_none() {
+        namespaces.push(meta.namespace.to_string());
+    }
+}
+
+/// Adds the keys of the controllers of a changed object, as they were and as they are.
+pub(crate) fn enqueue_controllers<T: HasMeta>(
+    change: &Change<T>,
+    kind: &'static Resource,
+    queue: &WorkQueue<Key>,
+) {
+    for version in change.versions() {
+        let meta = version.meta();
+        if let Some(owner) = meta.controller().filter(|owner| owner.resource == Some(kind)) {
+            queue.add(Key::new(&meta.namespace, &owner.name));
+        }
+    }
+}
