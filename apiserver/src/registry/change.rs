@@ -68,8 +68,8 @@ impl Registry {
         meta::place(object, resource, namespace, name)?;
         let has_generation = behaviour.has_generation(object);
         let source = meta::stamp_create(object, has_generation, self.env.cluster_clock.now(), &self.env.random)?;
-        behaviour.prepare_create(object);
         defaults::apply(object);
+        behaviour.prepare_create(object);
         refuse_invalid(resource, object, validation::create(object))?;
         self.admit_to_namespace(overlay, resource, object)?;
         let target = Target::new(resource, object.namespace(), object.name());
@@ -189,12 +189,12 @@ impl Registry {
         let behaviour = strategy::of(resource);
         let old = behaviour.parse(&current.entry.json)?;
         meta::stamp_update(new, &*old);
+        defaults::apply(new);
         match part {
             Part::Main => behaviour.prepare_update(new, &*old),
             Part::Status => behaviour.prepare_status_update(new, &*old),
             Part::Finalize => behaviour.prepare_finalize(new, &*old),
         }
-        defaults::apply(new);
         if part == Part::Main && behaviour.is_spec_changed(new, &*old) == Some(true) {
             meta::raise_generation(new);
         }
