@@ -140,11 +140,11 @@ impl Applier {
             let mut index = state.index.write();
             let aged = index.compaction_target(&state.config.history, now_s, COMPACT_CHUNK);
             let target = aged.max(asked).min(limit);
-            index.compact(target, COMPACT_CHUNK, &mut dropped);
-            compacted = index.compacted();
-            if compacted >= target {
+            if target <= index.compacted() {
                 break;
             }
+            index.compact(target, COMPACT_CHUNK, &mut dropped);
+            compacted = index.compacted();
         }
         (dropped, compacted)
     }

@@ -18,11 +18,19 @@ use crate::state::StoreConfig;
 use crate::store::Store;
 use crate::types::{Key, Op, Txn};
 
+/// Whatever went wrong.
+pub type BenchError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Objects loaded in one go.
+const LOAD_CHUNK: usize = 4_096;
+
 /// What to measure.
 #[derive(Clone)]
 pub struct BenchConfig {
     /// Where the store is made; it is left for the caller to remove.
     pub dir: PathBuf,
+    /// Objects loaded in bulk before the runs; opening is measured with them.
+    pub objects: usize,
     /// One run for each number of clients.
     pub clients: Vec<usize>,
     /// How long each run takes.
@@ -40,10 +48,11 @@ pub struct BenchConfig {
 }
 
 impl BenchConfig {
-    /// 1 KiB objects with 1 and 64 clients, 5 seconds each, the last 20,000 revisions kept.
+    /// 100,000 objects loaded, then 1 KiB objects with 1 and 64 clients, 5 seconds each, the last 20,000 revisions kept.
     pub fn new(dir: impl Into<PathBuf>, now: Now, random: RandomSource) -> BenchConfig {
         BenchConfig {
             dir: dir.into(),
+            objects: 100_000,
             clients: vec![1, 64],
             run_time: Duration::from_secs(5),
             object_bytes: 1_024,
@@ -76,6 +85,8 @@ pub struct BenchRun {
 pub struct BenchReport {
     /// The disk's own rate: 1 KiB appended and synced, one after the other, per second.
     pub syncs_per_second: f64,
+    /// Objects per second loaded in bulk, many to a group.
+    pub loads_per_second: f64,
     /// The runs, in the order asked for.
     pub runs: Vec<BenchRun>,
     /// Revisions dropped by compaction during the runs.
@@ -92,6 +103,11 @@ impl fmt::Display for BenchReport {
             f,
             "raw synced appends of 1 KiB   {:>9.0} /s",
             self.syncs_per_second
+        )?;
+        writeln!(
+            f,
+            "bulk load                     {:>9.0} /s",
+            self.loads_per_second
         )?;
         for run in &self.runs {
             let BenchRun {
@@ -111,11 +127,10 @@ impl fmt::Display for BenchReport {
 }
 
 /// Measures. Needs a tokio runtime with several threads.
-pub async fn store_bench(
-    config: BenchConfig,
-) -> Result<BenchReport, Box<dyn std::error::Error + Send + Sync>> {
+pub async fn store_bench(config: BenchConfig) -> Result<BenchReport, BenchError> {
     let syncs_per_second = sync_rate(&config)?;
     let store = Arc::new(open(&config)?);
+    let loads_per_second = load(&config, &store).await?;
     let mut runs = Vec::new();
     for clients in &config.clients {
         runs.push(run(&config, &store, *clients).await?);
@@ -130,6 +145,7 @@ pub async fn store_bench(
     store.shutdown().await;
     Ok(BenchReport {
         syncs_per_second,
+        loads_per_second,
         runs,
         compacted_revisions,
         open_ms,
@@ -168,11 +184,39 @@ fn sync_rate(config: &BenchConfig) -> io::Result<f64> {
     Ok(rate)
 }
 
+/// Loads objects in bulk, a few groups in flight. Returns the rate.
+async fn load(config: &BenchConfig, store: &Arc<DurableStore>) -> Result<f64, BenchError> {
+    let (json, splice_at) = object(config);
+    let codec = RecordCodec::unsealed();
+    let began = (config.now)();
+    for start in (0..config.objects).step_by(LOAD_CHUNK) {
+        let mut txns = Vec::with_capacity(LOAD_CHUNK);
+        for object in start..config.objects.min(start + LOAD_CHUNK) {
+            let value = codec.encode(json.clone(), splice_at, Seal::None)?;
+            let key = format!("/configmaps/loaded/object-{object}").into();
+            let op = Op::Put {
+                key,
+                value,
+                fence: None,
+                attachment: Arc::new(()),
+            };
+            txns.push(Txn {
+                conditions: vec![],
+                ops: vec![op],
+            });
+        }
+        for outcome in store.commit_many(txns).await {
+            outcome?;
+        }
+    }
+    Ok(config.objects as f64 / elapsed(config, began).as_secs_f64())
+}
+
 async fn run(
     config: &BenchConfig,
     store: &Arc<DurableStore>,
     clients: usize,
-) -> Result<BenchRun, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<BenchRun, BenchError> {
     let began = (config.now)();
     let client = |number| tokio::spawn(client(config.clone(), store.clone(), number));
     let tasks: Vec<_> = (0..clients).map(client).collect();
@@ -197,7 +241,7 @@ async fn client(
     config: BenchConfig,
     store: Arc<DurableStore>,
     number: usize,
-) -> Result<Vec<u64>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Vec<u64>, BenchError> {
     let keys: Vec<Key> = (0..config.keys_per_client)
         .map(|key| format!("/configmaps/bench-{number}/object-{key}").into())
         .collect();

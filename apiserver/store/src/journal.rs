@@ -9,6 +9,7 @@ pub(crate) mod frame;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -19,8 +20,6 @@ use crate::record::RandomSource;
 use crate::types::Revision;
 use frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 
-/// A segment is closed when it reaches this size; checkpoints free whole segments.
-pub(crate) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SUFFIX: &str = ".journal";
 
 /// Why a group is not in the journal.
@@ -38,7 +37,7 @@ pub(crate) enum JournalError {
 #[derive(Default)]
 pub(crate) struct Ledger {
     closed: Mutex<Vec<ClosedSegment>>,
-    open_bytes: std::sync::atomic::AtomicU64,
+    open_bytes: AtomicU64,
 }
 
 /// A segment that is not written any more.
@@ -53,7 +52,7 @@ pub(crate) struct ClosedSegment {
 impl Ledger {
     pub fn bytes(&self) -> u64 {
         let closed: u64 = self.closed.lock().iter().map(|segment| segment.bytes).sum();
-        closed + self.open_bytes.load(std::sync::atomic::Ordering::Relaxed)
+        closed + self.open_bytes.load(Ordering::Relaxed)
     }
 
     pub fn close(&self, segment: ClosedSegment) {
@@ -84,6 +83,7 @@ pub(crate) struct Journal {
     ledger: Arc<Ledger>,
     segment: Option<Segment>,
     next_sequence: u64,
+    segment_bytes: u64,
     latest: Revision,
     failed: Option<(&'static str, String)>,
     buffer: Vec<u8>,
@@ -104,6 +104,8 @@ pub(crate) struct JournalStart {
     pub random: RandomSource,
     pub ledger: Arc<Ledger>,
     pub next_sequence: u64,
+    /// A segment is closed when it reaches this size.
+    pub segment_bytes: u64,
     pub latest: Revision,
 }
 
@@ -117,20 +119,21 @@ impl Journal {
             random,
             ledger,
             next_sequence,
+            segment_bytes,
             latest,
         } = start;
-        let (segment, failed, buffer) = (None, None, Vec::new());
         Journal {
             files,
             dir,
             cluster,
             random,
             ledger,
-            segment,
+            segment: None,
             next_sequence,
+            segment_bytes,
             latest,
-            failed,
-            buffer,
+            failed: None,
+            buffer: Vec::new(),
         }
     }
 
@@ -184,9 +187,7 @@ impl Journal {
         match segment.file.append(&self.buffer) {
             Ok(()) => {
                 segment.len += self.buffer.len() as u64;
-                self.ledger
-                    .open_bytes
-                    .store(segment.len, std::sync::atomic::Ordering::Relaxed);
+                self.ledger.open_bytes.store(segment.len, Ordering::Relaxed);
                 Ok(())
             }
             Err(error) => {
@@ -210,7 +211,7 @@ impl Journal {
             });
         }
         match self.segment.take() {
-            Some(segment) if segment.len < SEGMENT_BYTES => Ok(segment),
+            Some(segment) if segment.len < self.segment_bytes => Ok(segment),
             full => {
                 let new = self.create_segment();
                 match (full, &new) {

@@ -99,6 +99,7 @@ pub(crate) fn recover(around: Surroundings) -> Result<Recovered, OpenError> {
         random: around.hooks.random.clone(),
         ledger: state.ledger.clone(),
         next_sequence,
+        segment_bytes: around.config.segment_bytes,
         latest: state.index.read().latest(),
     });
     let writer = Writer::new(state.clone(), journal);

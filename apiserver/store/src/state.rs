@@ -42,6 +42,8 @@ pub struct StoreConfig {
     /// A checkpoint is made when the journal has grown to this, or to the size of the last checkpoint if
     /// that is more.
     pub checkpoint_bytes: u64,
+    /// A journal segment is closed when it reaches this size; checkpoints free whole segments.
+    pub segment_bytes: u64,
     /// Most memory for changes not yet applied to the base engine; then the writer waits.
     pub max_backlog_bytes: u64,
     /// Most bytes applied to the base engine at once.
@@ -57,6 +59,7 @@ impl StoreConfig {
             history: HistoryLimits::default(),
             min_free_bytes: 64 * 1024 * 1024,
             checkpoint_bytes: 64 * 1024 * 1024,
+            segment_bytes: 16 * 1024 * 1024,
             max_backlog_bytes: 256 * 1024 * 1024,
             apply_bytes: 2 * 1024 * 1024,
         }

@@ -5,6 +5,7 @@ mod atomicity;
 mod contract;
 mod damage;
 mod disk;
+mod history;
 mod kill;
 mod model;
 mod power;

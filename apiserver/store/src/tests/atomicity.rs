@@ -49,7 +49,10 @@ fn stopped_at(stop: u64, commits: usize) -> bool {
     machine.files.fail_at(stop, Fault::PowerLoss);
     let mut acknowledged = 0;
     let mut stopped = true;
-    if let Ok(mut store) = machine.open(|config| config.checkpoint_bytes = 2_000) {
+    if let Ok(mut store) = machine.open(|config| {
+        config.checkpoint_bytes = 2_000;
+        config.segment_bytes = 900;
+    }) {
         for n in 0..commits {
             if !store.writer.commit_group(vec![triple(n)])[0].is_ok() {
                 break;

@@ -15,7 +15,8 @@ use crate::testing::{Machine, TempDir, put, rounds, still_hooks, txn};
 use crate::{RealFiles, RecordCodec, read};
 
 fn open(dir: &Path) -> Result<Recovered, OpenError> {
-    let config = StoreConfig::new(dir);
+    let mut config = StoreConfig::new(dir);
+    config.segment_bytes = 4_000;
     recover(Surroundings {
         config,
         files: Arc::new(RealFiles),
@@ -139,14 +140,15 @@ fn a_copy_without_damage_opens_with_everything() {
 #[test]
 fn a_bit_flipped_in_the_journal_is_refused_by_name_or_harmless() {
     let original = Original::new();
-    let journal = files_in(&original.dir.path().join("journal")).pop().unwrap();
-    let bits = fs::metadata(&journal).unwrap().len() as usize * 8;
+    let segments = files_in(&original.dir.path().join("journal"));
+    assert!(segments.len() > 1, "closed segments and an open one");
     let mut random = Random(1);
     let (mut refused, mut opened_whole) = (0, 0);
     for _ in 0..rounds(60, 1_000) {
-        let bit = random.below(bits);
+        let segment = &segments[random.below(segments.len())];
+        let bit = random.below(fs::metadata(segment).unwrap().len() as usize * 8);
         let (_dir, opened) =
-            original.damaged(|dir| flip(&dir.join("journal").join(journal.file_name().unwrap()), bit));
+            original.damaged(|dir| flip(&dir.join("journal").join(segment.file_name().unwrap()), bit));
         match opened {
             Ok(store) => {
                 check(&store, &original.model);

@@ -104,3 +104,39 @@ fn a_checkpoint_that_does_not_fit_costs_nothing_but_itself() {
     let store = machine.open(|_| {}).unwrap();
     assert!(has(&store, "/k/0") && has(&store, "/k/after"));
 }
+
+#[test]
+fn compaction_outruns_writing_and_old_journal_segments_go() {
+    let machine = Machine::default();
+    let tune = |config: &mut crate::StoreConfig| {
+        config.history.revisions = 100;
+        config.segment_bytes = 20_000;
+        config.checkpoint_bytes = 60_000;
+    };
+    let mut store = machine.open(tune).unwrap();
+    for round in 0..20 {
+        for n in 0..600 {
+            commit(&mut store, &format!("/k/{}", (round + n) % 50)).unwrap();
+        }
+        store.applier.step().unwrap();
+        let status = store.state.status();
+        assert_eq!(
+            status.revision - status.compacted_revision,
+            100,
+            "one step catches up"
+        );
+    }
+    while store.applier.step().unwrap() {}
+    let status = store.state.status();
+    assert!(status.checkpoint_revision > 0);
+    assert!(
+        status.journal_bytes < 150_000,
+        "{} bytes of journal are kept",
+        status.journal_bytes
+    );
+    assert_eq!(status.backlog_bytes, 0);
+    drop(store);
+    let store = machine.open(tune).unwrap();
+    assert_eq!(store.state.status().repairs, Vec::<String>::new());
+    assert_eq!(store.state.status().keys, 50);
+}

@@ -17,6 +17,7 @@ const DIRECTORY: &str = "CORACLE_STORE_KILL_DIR";
 fn open(dir: &Path) -> DurableStore {
     let mut config = StoreConfig::new(dir);
     config.checkpoint_bytes = 300_000;
+    config.segment_bytes = 50_000;
     config.history = HistoryLimits {
         revisions: 1_000,
         ..HistoryLimits::default()

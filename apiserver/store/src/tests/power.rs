@@ -44,6 +44,8 @@ impl Run {
         let opened = self.machine.open(|config| {
             config.checkpoint_bytes = 3_000;
             config.apply_bytes = 500;
+            config.segment_bytes = 1_500;
+            config.history.revisions = 25;
         });
         opened.unwrap_or_else(|error| panic!("the store must always open: {error}"))
     }
