@@ -33,7 +33,12 @@ pub struct Config {
 impl Default for Config {
     /// 10,000 pods of ten owners on 5,000 nodes, 512 at a time.
     fn default() -> Self {
-        Self { nodes: 5_000, pods: 10_000, owners: 10, batch: 512 }
+        Self {
+            nodes: 5_000,
+            pods: 10_000,
+            owners: 10,
+            batch: 512,
+        }
     }
 }
 
@@ -67,8 +72,9 @@ pub fn run(config: Config, clock: &Clock) -> Report {
         scheduler.node_changed(&Key::new("", &node.name), Some(&Arc::new(node)));
     }
     let classes: Vec<Class> = (0..config.owners.max(1)).map(class).collect();
-    let pods: Vec<(Key, Arc<Pod>)> =
-        (0..config.pods).map(|number| (key(number), Arc::new(waiting(number, &classes)))).collect();
+    let pods: Vec<(Key, Arc<Pod>)> = (0..config.pods)
+        .map(|number| (key(number), Arc::new(waiting(number, &classes))))
+        .collect();
     let began = clock.monotonic();
     let mut bound = 0;
     for batch in pods.chunks(config.batch.max(1)) {
@@ -77,9 +83,21 @@ pub fn run(config: Config, clock: &Clock) -> Report {
             scheduler.pod_changed(key, None, Some(pod), now);
         }
         for outcome in scheduler.schedule(now, batch.len()) {
-            let Verdict::Bind(node) = outcome.verdict else { continue };
-            let load = outcome.pod.unbound().map(|unbound| unbound.class.load.clone()).unwrap_or_default();
-            let confirmed = Pod { uid: outcome.pod.uid.clone(), state: State::Bound { node: (*node).into(), load } };
+            let Verdict::Bind(node) = outcome.verdict else {
+                continue;
+            };
+            let load = outcome
+                .pod
+                .unbound()
+                .map(|unbound| unbound.class.load.clone())
+                .unwrap_or_default();
+            let confirmed = Pod {
+                uid: outcome.pod.uid.clone(),
+                state: State::Bound {
+                    node: (*node).into(),
+                    load,
+                },
+            };
             scheduler.pod_changed(&outcome.key, Some(&outcome.pod), Some(&Arc::new(confirmed)), now);
             bound += 1;
         }
@@ -90,7 +108,10 @@ pub fn run(config: Config, clock: &Clock) -> Report {
         bound,
         unschedulable: config.pods - bound,
         elapsed,
-        pods_on_node: (on_nodes().min().unwrap_or_default(), on_nodes().max().unwrap_or_default()),
+        pods_on_node: (
+            on_nodes().min().unwrap_or_default(),
+            on_nodes().max().unwrap_or_default(),
+        ),
     }
 }
 
@@ -100,7 +121,10 @@ fn node(number: usize) -> Node {
     Node {
         labels: Box::new([
             ("kubernetes.io/hostname".into(), name.as_str().into()),
-            ("topology.kubernetes.io/zone".into(), format!("zone-{}", number % 3).into()),
+            (
+                "topology.kubernetes.io/zone".into(),
+                format!("zone-{}", number % 3).into(),
+            ),
         ]),
         name: name.into(),
         taints: Box::new([]),
@@ -148,7 +172,10 @@ fn waiting(number: usize, classes: &[Class]) -> Pod {
         condition: None,
         owner: None,
     };
-    Pod { uid: format!("uid-{number}").into(), state: State::Unbound(Box::new(unbound)) }
+    Pod {
+        uid: format!("uid-{number}").into(),
+        state: State::Unbound(Box::new(unbound)),
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +184,12 @@ mod tests {
 
     #[test]
     fn it_places_every_pod_evenly() {
-        let config = Config { nodes: 100, pods: 1_000, owners: 4, batch: 64 };
+        let config = Config {
+            nodes: 100,
+            pods: 1_000,
+            owners: 4,
+            batch: 64,
+        };
         let report = run(config, &Clock::system());
         println!("{report:?}: {:.0} pods per second", report.pods_per_second());
         assert_eq!((report.bound, report.unschedulable), (1_000, 0));

@@ -64,7 +64,13 @@ fn write(binding: &Binding) -> Write {
         "target": {"apiVersion": "v1", "kind": "Node", "name": &*binding.node},
     });
     let json = Bytes::from(json.to_string());
-    Write::Create { resource: kinds::POD, namespace, name, subresource: "binding", json }
+    Write::Create {
+        resource: kinds::POD,
+        namespace,
+        name,
+        subresource: "binding",
+        json,
+    }
 }
 
 /// After a conflict: whether the pod has this node all the same, because the answer to an earlier attempt was lost.
@@ -72,7 +78,10 @@ fn write(binding: &Binding) -> Write {
 /// Where the apiserver does not tell, the answer is no. The pod then waits out its back-off, and the cache shows a
 /// binding long before.
 async fn is_bound(writer: &Writer, binding: &Binding) -> bool {
-    let found = writer.api.get(kinds::POD, binding.key.namespace(), binding.key.name()).await;
+    let found = writer
+        .api
+        .get(kinds::POD, binding.key.namespace(), binding.key.name())
+        .await;
     let pod = found.and_then(|object| Pod::project(&object));
     pod.is_ok_and(|pod| {
         pod.uid == binding.pod.uid && pod.bound().is_some_and(|(node, _)| *node == *binding.node)
@@ -82,7 +91,10 @@ async fn is_bound(writer: &Writer, binding: &Binding) -> bool {
 fn tell(recorder: &Recorder, binding: &Binding) {
     let Binding { key, pod, node } = binding;
     let message = format!("Successfully assigned {key} to {node}");
-    recorder.record(on_owner(Note::normal(reference(key, pod), "Scheduled", message), pod));
+    recorder.record(on_owner(
+        Note::normal(reference(key, pod), "Scheduled", message),
+        pod,
+    ));
 }
 
 fn refuse(recorder: &Recorder, binding: Binding, error: &ApiError) -> Refusal {
@@ -93,9 +105,15 @@ fn refuse(recorder: &Recorder, binding: Binding, error: &ApiError) -> Refusal {
     } else {
         tracing::warn!(pod = %key, %node, %error, "binding refused");
         let message = format!("binding rejected: {}", error.message());
-        recorder.record(on_owner(Note::warning(reference(&key, &pod), "FailedScheduling", message), &pod));
+        recorder.record(on_owner(
+            Note::warning(reference(&key, &pod), "FailedScheduling", message),
+            &pod,
+        ));
     }
-    Refusal { key, uid: pod.uid.clone() }
+    Refusal {
+        key,
+        uid: pod.uid.clone(),
+    }
 }
 
 /// Where there are more events than may be told, they are counted on the pod's owner.

@@ -48,7 +48,10 @@ impl Cycle {
     /// With these plugins.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        Self { profile, ..Self::default() }
+        Self {
+            profile,
+            ..Self::default()
+        }
     }
 
     /// Finds the best node for a pod of the class. The caller accounts for the pod before the next decision.
@@ -61,7 +64,8 @@ impl Cycle {
         } else {
             self.make_room(snapshot.rows());
             let evaluation = Evaluation::new(class.clone(), &self.profile, snapshot);
-            self.evaluations.insert(class.clone(), Remembered { evaluation, used });
+            self.evaluations
+                .insert(class.clone(), Remembered { evaluation, used });
         }
         let Some(Remembered { evaluation, .. }) = self.evaluations.get_mut(class) else {
             unreachable!("it was found or inserted above");
@@ -85,8 +89,13 @@ impl Cycle {
     fn make_room(&mut self, rows: usize) {
         let keep = (EVALUATION_ROWS_MAX / rows.max(1)).clamp(8, EVALUATIONS_MAX);
         while self.evaluations.len() >= keep {
-            let oldest = self.evaluations.iter().min_by_key(|(_, remembered)| remembered.used);
-            let Some(oldest) = oldest.map(|(class, _)| class.clone()) else { return };
+            let oldest = self
+                .evaluations
+                .iter()
+                .min_by_key(|(_, remembered)| remembered.used);
+            let Some(oldest) = oldest.map(|(class, _)| class.clone()) else {
+                return;
+            };
             self.evaluations.remove(&oldest);
         }
     }

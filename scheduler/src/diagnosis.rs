@@ -28,22 +28,33 @@ impl Diagnosis {
         snapshot: &Snapshot,
     ) -> Self {
         if snapshot.is_empty() {
-            return Self { message: "no nodes available to schedule pods".into(), helped_by: ClusterEvents::NODE_ADDED };
+            return Self {
+                message: "no nodes available to schedule pods".into(),
+                helped_by: ClusterEvents::NODE_ADDED,
+            };
         }
         let filters: Vec<&dyn Filter> = filters.into_iter().collect();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let mut helped_by = ClusterEvents::NODE_ADDED;
         for row in snapshot.iter() {
-            let Some(filter) = filters.iter().find(|filter| !filter.admits(candidate, row)) else { continue };
+            let Some(filter) = filters.iter().find(|filter| !filter.admits(candidate, row)) else {
+                continue;
+            };
             helped_by = helped_by.union(filter.helped_by());
             for reason in filter.reasons(candidate, row) {
                 *counts.entry(reason).or_default() += 1;
             }
         }
         // Upstream sorts the finished texts, so "10 x" comes before "2 y".
-        let mut texts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let mut texts: Vec<String> = counts
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
         texts.sort();
         let message = format!("0/{} nodes are available: {}.", snapshot.len(), texts.join(", "));
-        Self { message: message.into(), helped_by }
+        Self {
+            message: message.into(),
+            helped_by,
+        }
     }
 }

@@ -109,7 +109,11 @@ impl Evaluation {
         let filters = self.filters.iter().map(|at| &*profile.filters[*at]);
         let class = &self.class;
         Arc::clone(self.diagnosis.get_or_insert_with(|| {
-            Arc::new(Diagnosis::of(&Candidate::new(class, snapshot), filters.collect::<Vec<_>>(), snapshot))
+            Arc::new(Diagnosis::of(
+                &Candidate::new(class, snapshot),
+                filters.collect::<Vec<_>>(),
+                snapshot,
+            ))
         }))
     }
 
@@ -138,11 +142,15 @@ impl Evaluation {
             self.look_at(index.position(), &candidate, profile, snapshot);
             changed.push(index.position());
         }
-        let moved = self.histograms.iter().zip(&mut self.ranges).fold(false, |moved, (histogram, range)| {
-            let now = histogram.range();
-            let before = std::mem::replace(range, now);
-            moved || before != now
-        });
+        let moved = self
+            .histograms
+            .iter()
+            .zip(&mut self.ranges)
+            .fold(false, |moved, (histogram, range)| {
+                let now = histogram.range();
+                let before = std::mem::replace(range, now);
+                moved || before != now
+            });
         if moved {
             self.rank_all(profile);
         } else {
@@ -154,40 +162,69 @@ impl Evaluation {
     }
 
     /// Asks the plugins about one row and keeps what they say.
-    fn look_at(&mut self, position: usize, candidate: &Candidate<'_>, profile: &Profile, snapshot: &Snapshot) {
+    fn look_at(
+        &mut self,
+        position: usize,
+        candidate: &Candidate<'_>,
+        profile: &Profile,
+        snapshot: &Snapshot,
+    ) {
         let raw_at = position * self.relative.len();
         if self.rows[position].take().is_some() {
             for (offset, histogram) in self.histograms.iter_mut().enumerate() {
                 histogram.remove(self.raw[raw_at + offset]);
             }
         }
-        let Some(row) = snapshot.row(NodeIndex::at(position)) else { return };
-        if !self.filters.iter().all(|at| profile.filters[*at].admits(candidate, row)) {
+        let Some(row) = snapshot.row(NodeIndex::at(position)) else {
+            return;
+        };
+        if !self
+            .filters
+            .iter()
+            .all(|at| profile.filters[*at].admits(candidate, row))
+        {
             return;
         }
         let absolute = self.absolute.iter().map(|at| &profile.scores[*at]);
-        let base = absolute.map(|plugin| plugin.weight() * plugin.score(candidate, row)).sum();
+        let base = absolute
+            .map(|plugin| plugin.weight() * plugin.score(candidate, row))
+            .sum();
         for (offset, at) in self.relative.iter().enumerate() {
             let score = profile.scores[*at].score(candidate, row);
             self.raw[raw_at + offset] = score;
             self.histograms[offset].add(score);
         }
-        self.rows[position] = Some(Row { base, pods: row.pods().requested, tie: row.tie() });
+        self.rows[position] = Some(Row {
+            base,
+            pods: row.pods().requested,
+            tie: row.tie(),
+        });
     }
 
     fn rank_all(&mut self, profile: &Profile) {
-        let ranks = (0..self.rows.len()).map(|position| self.rank(position, profile)).collect();
+        let ranks = (0..self.rows.len())
+            .map(|position| self.rank(position, profile))
+            .collect();
         self.ranking = Tournament::new(ranks);
     }
 
     fn rank(&self, position: usize, profile: &Profile) -> Option<Rank> {
         let row = self.rows[position]?;
         let raw = &self.raw[position * self.relative.len()..];
-        let relative = self.relative.iter().zip(raw).zip(&self.ranges).map(|((at, score), range)| {
-            let plugin = &profile.scores[*at];
-            plugin.weight() * plugin.normalize(*score, *range)
-        });
-        Some(Rank { score: row.base + relative.sum::<i64>(), pods: Reverse(row.pods), tie: row.tie })
+        let relative = self
+            .relative
+            .iter()
+            .zip(raw)
+            .zip(&self.ranges)
+            .map(|((at, score), range)| {
+                let plugin = &profile.scores[*at];
+                plugin.weight() * plugin.normalize(*score, *range)
+            });
+        Some(Rank {
+            score: row.base + relative.sum::<i64>(),
+            pods: Reverse(row.pods),
+            tie: row.tie,
+        })
     }
 }
 

@@ -30,14 +30,24 @@ impl<'a> Candidate<'a> {
     /// Looks up what the plugins need.
     #[must_use]
     pub fn new(requirements: &'a Requirements, snapshot: &'a Snapshot) -> Self {
-        let siblings = requirements.load.owner.as_deref().and_then(|owner| snapshot.owned(owner));
-        Self { requirements, siblings }
+        let siblings = requirements
+            .load
+            .owner
+            .as_deref()
+            .and_then(|owner| snapshot.owned(owner));
+        Self {
+            requirements,
+            siblings,
+        }
     }
 
     /// How many pods of the same owner are on a node.
     #[must_use]
     pub fn siblings_on(&self, index: NodeIndex) -> u32 {
-        self.siblings.and_then(|siblings| siblings.get(&index)).copied().unwrap_or_default()
+        self.siblings
+            .and_then(|siblings| siblings.get(&index))
+            .copied()
+            .unwrap_or_default()
     }
 }
 

@@ -20,11 +20,8 @@ pub mod requirements;
 pub mod run;
 pub mod scheduler;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod write;
-#[cfg(test)]
-mod testing;
-
-#[cfg(test)]
-mod testing;
 
 pub use run::{Config, run};

@@ -17,6 +17,10 @@ use crate::framework::{MAX_SCORE, Range};
 
 /// Scales to the highest score of all nodes, as upstream's default normalization; `reverse` where less is better.
 fn scale_to_max(score: i64, range: Range, reverse: bool) -> i64 {
-    let scaled = if range.max == 0 { 0 } else { MAX_SCORE * score / range.max };
+    let scaled = if range.max == 0 {
+        0
+    } else {
+        MAX_SCORE * score / range.max
+    };
     if reverse { MAX_SCORE - scaled } else { scaled }
 }

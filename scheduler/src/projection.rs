@@ -39,5 +39,7 @@ impl From<Text<'_>> for Box<str> {
 
 /// Labels sorted by key, as [`crate::requirements::label`] wants them.
 fn labels(map: std::collections::BTreeMap<Text<'_>, Text<'_>>) -> Box<[crate::requirements::Label]> {
-    map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+    map.into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect()
 }

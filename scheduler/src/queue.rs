@@ -102,7 +102,10 @@ impl Queue {
     /// No pods.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// How many pods wait, those in flight included.
@@ -160,7 +163,9 @@ impl Queue {
     pub fn take(&mut self) -> Option<(Key, &Waiting)> {
         let (_, _, key) = self.active.pop_first()?;
         let waiting = self.waiting.get_mut(&key);
-        let Some(waiting) = waiting else { unreachable!("an active pod is known") };
+        let Some(waiting) = waiting else {
+            unreachable!("an active pod is known")
+        };
         waiting.attempts = waiting.attempts.saturating_add(1);
         waiting.place = Place::InFlight;
         Some((key, waiting))
@@ -174,10 +179,15 @@ impl Queue {
         message: &Arc<str>,
         now: Duration,
     ) -> bool {
-        let Some(waiting) = self.waiting.get_mut(key) else { return false };
+        let Some(waiting) = self.waiting.get_mut(key) else {
+            return false;
+        };
         assert!(waiting.place == Place::InFlight, "only a pod in flight can fail");
         let numbers = &mut self.numbers;
-        let group = *self.group_of.entry(waiting.class.clone()).or_insert_with(|| next(numbers));
+        let group = *self
+            .group_of
+            .entry(waiting.class.clone())
+            .or_insert_with(|| next(numbers));
         let entry = self.groups.entry(group).or_insert_with(|| Group {
             class: waiting.class.clone(),
             helped_by,
@@ -195,7 +205,9 @@ impl Queue {
 
     /// The reason could not be told to people: the pod is tried, and told, again as soon as its back-off allows.
     pub fn untold(&mut self, key: &Key, now: Duration) {
-        let Some(waiting) = self.waiting.get_mut(key) else { return };
+        let Some(waiting) = self.waiting.get_mut(key) else {
+            return;
+        };
         waiting.reported = None;
         if matches!(waiting.place, Place::Unschedulable(..)) {
             self.leave(key);
@@ -205,7 +217,9 @@ impl Queue {
 
     /// A pod in flight failed for a reason that may pass by itself.
     pub fn back_off(&mut self, key: &Key, now: Duration) {
-        let Some(waiting) = self.waiting.get_mut(key) else { return };
+        let Some(waiting) = self.waiting.get_mut(key) else {
+            return;
+        };
         assert!(waiting.place == Place::InFlight, "only a pod in flight can fail");
         waiting.ready_at = now + backoff(&self.limits, waiting.attempts);
         self.activate(key, now);
@@ -213,10 +227,20 @@ impl Queue {
 
     /// Something happened: `is_helped` says for which classes of unschedulable pods a node would now do.
     pub fn help(&mut self, events: ClusterEvents, now: Duration, mut is_helped: impl FnMut(&Class) -> bool) {
-        let helped = self.groups.iter().filter(|(_, group)| group.helped_by.intersects(events));
-        let helped: Vec<u64> = helped.filter(|(_, group)| is_helped(&group.class)).map(|(id, _)| *id).collect();
+        let helped = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.helped_by.intersects(events));
+        let helped: Vec<u64> = helped
+            .filter(|(_, group)| is_helped(&group.class))
+            .map(|(id, _)| *id)
+            .collect();
         for id in helped {
-            let keys = self.groups.get(&id).map(|group| group.keys.clone()).unwrap_or_default();
+            let keys = self
+                .groups
+                .get(&id)
+                .map(|group| group.keys.clone())
+                .unwrap_or_default();
             for key in &keys {
                 self.leave(key);
                 self.activate(key, now);
@@ -229,7 +253,9 @@ impl Queue {
         while self.backoff.first().is_some_and(|(at, _, _)| *at <= now)
             && let Some((_, number, key)) = self.backoff.pop_first()
         {
-            let Some(waiting) = self.waiting.get_mut(&key) else { unreachable!("a pod backing off is known") };
+            let Some(waiting) = self.waiting.get_mut(&key) else {
+                unreachable!("a pod backing off is known")
+            };
             waiting.place = Place::Active(number);
             self.active.insert((Reverse(waiting.priority), number, key));
         }
@@ -247,12 +273,18 @@ impl Queue {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         let backoff = self.backoff.first().map(|(at, _, _)| *at);
-        let flush = self.unschedulable_since.first().map(|(since, _)| *since + self.limits.flush_after);
+        let flush = self
+            .unschedulable_since
+            .first()
+            .map(|(since, _)| *since + self.limits.flush_after);
         backoff.into_iter().chain(flush).min()
     }
 
     fn insert(&mut self, key: &Key, pod: &Arc<Pod>, unbound: &Unbound) {
-        let condition = unbound.condition.as_ref().filter(|condition| condition.is_unschedulable());
+        let condition = unbound
+            .condition
+            .as_ref()
+            .filter(|condition| condition.is_unschedulable());
         let number = next(&mut self.numbers);
         let waiting = Waiting {
             pod: Arc::clone(pod),
@@ -263,29 +295,36 @@ impl Queue {
             ready_at: Duration::ZERO,
             place: Place::Active(number),
         };
-        self.active.insert((Reverse(waiting.priority), number, key.clone()));
+        self.active
+            .insert((Reverse(waiting.priority), number, key.clone()));
         self.waiting.insert(key.clone(), waiting);
     }
 
     /// Puts a pod that is in no list into the one where it may be taken soonest.
     fn activate(&mut self, key: &Key, now: Duration) {
-        let Some(waiting) = self.waiting.get_mut(key) else { return };
+        let Some(waiting) = self.waiting.get_mut(key) else {
+            return;
+        };
         let number = next(&mut self.numbers);
         if waiting.ready_at > now {
             waiting.place = Place::Backoff(number);
             self.backoff.insert((waiting.ready_at, number, key.clone()));
         } else {
             waiting.place = Place::Active(number);
-            self.active.insert((Reverse(waiting.priority), number, key.clone()));
+            self.active
+                .insert((Reverse(waiting.priority), number, key.clone()));
         }
     }
 
     /// Takes a pod out of whichever list it is in.
     fn leave(&mut self, key: &Key) {
-        let Some(waiting) = self.waiting.get(key) else { return };
+        let Some(waiting) = self.waiting.get(key) else {
+            return;
+        };
         match waiting.place {
             Place::Active(number) => {
-                self.active.remove(&(Reverse(waiting.priority), number, key.clone()));
+                self.active
+                    .remove(&(Reverse(waiting.priority), number, key.clone()));
             }
             Place::Backoff(number) => {
                 self.backoff.remove(&(waiting.ready_at, number, key.clone()));
@@ -318,5 +357,8 @@ fn next(numbers: &mut u64) -> u64 {
 
 fn backoff(limits: &Limits, attempts: u32) -> Duration {
     let doublings = attempts.saturating_sub(1).min(31);
-    limits.backoff_min.saturating_mul(1 << doublings).min(limits.backoff_max)
+    limits
+        .backoff_min
+        .saturating_mul(1 << doublings)
+        .min(limits.backoff_max)
 }

@@ -82,7 +82,9 @@ fn patch(report: &Report, unbound: &Unbound, now: &str) -> Option<Write> {
     if was.is_some_and(|was| was.is_unschedulable() && *was.message == *report.message) {
         return None;
     }
-    let since = was.filter(|was| was.is_false).and_then(|was| was.last_transition_time.as_deref());
+    let since = was
+        .filter(|was| was.is_false)
+        .and_then(|was| was.last_transition_time.as_deref());
     let condition = json!({
         "type": "PodScheduled",
         "status": "False",

@@ -105,7 +105,10 @@ pub type Label = (Box<str>, Box<str>);
 /// The value of a label in a list that is sorted by key.
 #[must_use]
 pub fn label<'a>(labels: &'a [Label], key: &str) -> Option<&'a str> {
-    labels.binary_search_by(|(candidate, _)| (**candidate).cmp(key)).ok().map(|at| &*labels[at].1)
+    labels
+        .binary_search_by(|(candidate, _)| (**candidate).cmp(key))
+        .ok()
+        .map(|at| &*labels[at].1)
 }
 
 /// A port that a container claims on its node.
@@ -150,8 +153,14 @@ impl NodeSelectorTerm {
     #[must_use]
     pub fn matches(&self, node_name: &str, labels: &[Label]) -> bool {
         !self.is_empty()
-            && self.expressions.iter().all(|expression| expression.matches(label(labels, &expression.key)))
-            && self.fields.iter().all(|field| field.matches((&*field.key == "metadata.name").then_some(node_name)))
+            && self
+                .expressions
+                .iter()
+                .all(|expression| expression.matches(label(labels, &expression.key)))
+            && self
+                .fields
+                .iter()
+                .all(|field| field.matches((&*field.key == "metadata.name").then_some(node_name)))
     }
 }
 

@@ -70,7 +70,10 @@ impl Config {
 pub async fn run(config: Config, env: Env, identity: Identity, shutdown: Shutdown) -> anyhow::Result<()> {
     let client = GrpcClient::new(&config.server, &env, &identity).map_err(anyhow::Error::msg)?;
     let health = Health::new();
-    health.set("leader", Check::Waiting("another scheduler leads, or the apiserver does not answer".to_owned()));
+    health.set(
+        "leader",
+        Check::Waiting("another scheduler leads, or the apiserver does not answer".to_owned()),
+    );
     health
         .serve(config.health, &env, &identity, &shutdown)
         .await
@@ -95,10 +98,16 @@ pub async fn lead(
         holder: config.instance.clone(),
         timings: config.lease,
     };
-    let Some(leadership) = shutdown.guard(candidate.acquire(Arc::clone(&api), env)).await else { return Ok(()) };
+    let Some(leadership) = shutdown.guard(candidate.acquire(Arc::clone(&api), env)).await else {
+        return Ok(());
+    };
     health.set("leader", Check::Ok);
     health.set("caches", Check::Waiting("pods and nodes".to_owned()));
-    let writer = Writer { api, fence: leadership.fence(), env: env.clone() };
+    let writer = Writer {
+        api,
+        fence: leadership.fence(),
+        env: env.clone(),
+    };
     // The lease is given up only after the last write under it.
     let (working, holding) = (shutdown.child(), Shutdown::new());
     let work = async {
@@ -135,7 +144,11 @@ impl Shared {
 async fn schedule(writer: Writer, health: &Health, shutdown: &Shutdown) -> Result<(), Fenced> {
     let clock = writer.env.cluster_clock.clone();
     let shared = Arc::new(Shared {
-        scheduler: Mutex::new(Scheduler::new(SCHEDULER_NAME, Profile::default(), queue::Limits::default())),
+        scheduler: Mutex::new(Scheduler::new(
+            SCHEDULER_NAME,
+            Profile::default(),
+            queue::Limits::default(),
+        )),
         changed: Notify::new(),
         began: clock.monotonic(),
         clock,
@@ -143,18 +156,30 @@ async fn schedule(writer: Writer, health: &Health, shutdown: &Shutdown) -> Resul
     let (nodes, pods) = (Cache::<Node>::new(kinds::NODE), Cache::<Pod>::new(kinds::POD));
     let listener = Arc::clone(&shared);
     nodes.subscribe(move |change| {
-        listener.scheduler.lock().node_changed(&change.key, change.new.as_ref());
+        listener
+            .scheduler
+            .lock()
+            .node_changed(&change.key, change.new.as_ref());
         listener.changed.notify_one();
     });
     let listener = Arc::clone(&shared);
     pods.subscribe(move |change| {
         let now = listener.now();
-        listener.scheduler.lock().pod_changed(&change.key, change.old.as_deref(), change.new.as_ref(), now);
+        listener
+            .scheduler
+            .lock()
+            .pod_changed(&change.key, change.old.as_deref(), change.new.as_ref(), now);
         listener.changed.notify_one();
     });
     let Writer { api, env, .. } = &writer;
     let watches = shutdown.child();
-    informer::start(&nodes, WatchQuery::all(kinds::NODE), Arc::clone(api), env, &watches);
+    informer::start(
+        &nodes,
+        WatchQuery::all(kinds::NODE),
+        Arc::clone(api),
+        env,
+        &watches,
+    );
     informer::start(&pods, WatchQuery::all(kinds::POD), Arc::clone(api), env, &watches);
     let recorder = Recorder::start(SCHEDULER_NAME, Arc::clone(api), env, &watches);
     let synced = async { tokio::join!(nodes.wait_synced(), pods.wait_synced()) };
@@ -164,7 +189,13 @@ async fn schedule(writer: Writer, health: &Health, shutdown: &Shutdown) -> Resul
     health.set("caches", Check::Ok);
     announce::ready();
     tracing::info!(nodes = nodes.len(), pods = pods.len(), "scheduling");
-    let ended = Loop { shared: &shared, writer: &writer, recorder: &recorder }.run(shutdown).await;
+    let ended = Loop {
+        shared: &shared,
+        writer: &writer,
+        recorder: &recorder,
+    }
+    .run(shutdown)
+    .await;
     watches.trigger();
     ended
 }
@@ -192,7 +223,12 @@ impl<'a> Loop<'a> {
                 under_way.extend(self.batches(outcomes));
             }
             let is_full = under_way.len() >= BATCHES_MAX;
-            let deadline = self.shared.scheduler.lock().next_deadline().map(|at| self.shared.began + at);
+            let deadline = self
+                .shared
+                .scheduler
+                .lock()
+                .next_deadline()
+                .map(|at| self.shared.began + at);
             tokio::select! {
                 biased;
                 () = shutdown.wait() => {}
@@ -208,7 +244,12 @@ impl<'a> Loop<'a> {
             Ok(())
         };
         // What the apiserver has not answered by then is left to whoever leads next: it looks before it decides.
-        self.writer.env.transport_clock.timeout(DRAIN, drain).await.unwrap_or(Ok(()))
+        self.writer
+            .env
+            .transport_clock
+            .timeout(DRAIN, drain)
+            .await
+            .unwrap_or(Ok(()))
     }
 
     /// Starts to write what was decided: at most a batch of bindings and one of reports.
@@ -223,10 +264,14 @@ impl<'a> Loop<'a> {
         let (writer, recorder) = (self.writer, self.recorder);
         let mut batches: Vec<BoxFuture<'a, _>> = Vec::new();
         if !bindings.is_empty() {
-            batches.push(Box::pin(async move { bind(writer, recorder, bindings).await.map(Done::Bound) }));
+            batches.push(Box::pin(async move {
+                bind(writer, recorder, bindings).await.map(Done::Bound)
+            }));
         }
         if !reports.is_empty() {
-            batches.push(Box::pin(async move { report(writer, recorder, reports).await.map(Done::Told) }));
+            batches.push(Box::pin(async move {
+                report(writer, recorder, reports).await.map(Done::Told)
+            }));
         }
         batches
     }
@@ -236,10 +281,14 @@ impl<'a> Loop<'a> {
         let mut scheduler = self.shared.scheduler.lock();
         match done {
             Done::Bound(refusals) => {
-                refusals.iter().for_each(|refusal| scheduler.refused(&refusal.key, &refusal.uid, now));
+                refusals
+                    .iter()
+                    .for_each(|refusal| scheduler.refused(&refusal.key, &refusal.uid, now));
             }
             Done::Told(untold) => {
-                untold.iter().for_each(|(key, uid)| scheduler.untold(key, uid, now));
+                untold
+                    .iter()
+                    .for_each(|(key, uid)| scheduler.untold(key, uid, now));
             }
         }
     }

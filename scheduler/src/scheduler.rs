@@ -112,13 +112,19 @@ impl Scheduler {
 
     /// Takes note of a pod that came, changed or went. `old` is what was noted of it before.
     pub fn pod_changed(&mut self, key: &Key, old: Option<&Pod>, new: Option<&Arc<Pod>>, now: Duration) {
-        let waits = new.and_then(|pod| pod.unbound()).filter(|unbound| self.is_ours(unbound));
+        let waits = new
+            .and_then(|pod| pod.unbound())
+            .filter(|unbound| self.is_ours(unbound));
         match (new, waits) {
             (Some(pod), Some(unbound)) => self.queue.put(key, pod, unbound, now),
             _ => self.queue.remove(key),
         }
         // An assumed pod that still waits goes on being assumed; once it waits no more, the cache knows better.
-        let assumed = if waits.is_some() { None } else { self.assumed.remove(key) };
+        let assumed = if waits.is_some() {
+            None
+        } else {
+            self.assumed.remove(key)
+        };
         let before = match &assumed {
             Some(Assumed { node, class, .. }) => Some((&**node, &class.load)),
             None => old.and_then(Pod::bound),
@@ -142,13 +148,16 @@ impl Scheduler {
         self.queue.advance(now);
         let mut outcomes = Vec::new();
         for _ in 0..limit {
-            let Some((key, waiting)) = self.queue.take() else { break };
+            let Some((key, waiting)) = self.queue.take() else {
+                break;
+            };
             let (pod, class) = (Arc::clone(&waiting.pod), waiting.class.clone());
             let verdict = match self.cycle.decide(&class, &self.snapshot) {
                 Decision::Node(index) => Some(Verdict::Bind(self.assume(&key, &pod, class, index))),
                 Decision::Unschedulable(diagnosis) => {
                     let is_news =
-                        self.queue.unschedulable(&key, diagnosis.helped_by, &diagnosis.message, now);
+                        self.queue
+                            .unschedulable(&key, diagnosis.helped_by, &diagnosis.message, now);
                     is_news.then(|| Verdict::Tell(Arc::clone(&diagnosis.message)))
                 }
             };
@@ -172,7 +181,11 @@ impl Scheduler {
 
     /// The reason of a [`Verdict::Tell`] could not be told, because the pod has changed: it is told again.
     pub fn untold(&mut self, key: &Key, uid: &str, now: Duration) {
-        if self.queue.get(key).is_some_and(|waiting| *waiting.pod.uid == *uid) {
+        if self
+            .queue
+            .get(key)
+            .is_some_and(|waiting| *waiting.pod.uid == *uid)
+        {
             self.queue.untold(key, now);
         }
     }
@@ -196,7 +209,11 @@ impl Scheduler {
         };
         let node = Arc::clone(&row.node().name);
         self.snapshot.add(&node, &class.load);
-        let assumed = Assumed { uid: pod.uid.clone(), node: Arc::clone(&node), class };
+        let assumed = Assumed {
+            uid: pod.uid.clone(),
+            node: Arc::clone(&node),
+            class,
+        };
         self.assumed.insert(key.clone(), assumed);
         node
     }
@@ -215,7 +232,14 @@ impl Scheduler {
         }
         let rows = std::mem::take(&mut self.helpful_rows);
         let events = std::mem::take(&mut self.events);
-        let Self { queue, cycle, snapshot, .. } = self;
-        queue.help(events, now, |class| rows.iter().any(|index| cycle.admits(class, snapshot, *index)));
+        let Self {
+            queue,
+            cycle,
+            snapshot,
+            ..
+        } = self;
+        queue.help(events, now, |class| {
+            rows.iter().any(|index| cycle.admits(class, snapshot, *index))
+        });
     }
 }

@@ -42,7 +42,10 @@ impl NodeIndex {
     /// Beyond four billion rows, which no cluster has.
     #[must_use]
     pub fn at(position: usize) -> Self {
-        assert!(u32::try_from(position).is_ok(), "a cluster has fewer than four billion nodes");
+        assert!(
+            u32::try_from(position).is_ok(),
+            "a cluster has fewer than four billion nodes"
+        );
         Self(position as u32)
     }
 }
@@ -148,7 +151,11 @@ impl Snapshot {
     #[must_use]
     pub fn row(&self, index: NodeIndex) -> Option<NodeRow<'_>> {
         let node = self.nodes.get(index.position())?.as_deref()?;
-        Some(NodeRow { snapshot: self, index, node })
+        Some(NodeRow {
+            snapshot: self,
+            index,
+            node,
+        })
     }
 
     /// Every row that has a node.
@@ -212,7 +219,12 @@ impl Snapshot {
         self.account(index, load, 1);
         self.host_ports[index.position()].extend(load.host_ports.iter().cloned());
         if let Some(owner) = &load.owner {
-            *self.owners.entry(Arc::clone(owner)).or_default().entry(index).or_default() += 1;
+            *self
+                .owners
+                .entry(Arc::clone(owner))
+                .or_default()
+                .entry(index)
+                .or_default() += 1;
         }
         index
     }
@@ -273,9 +285,15 @@ impl Snapshot {
         for (column, amount) in [
             (&mut self.columns.cpu_milli, requests.cpu_milli),
             (&mut self.columns.memory_bytes, requests.memory_bytes),
-            (&mut self.columns.ephemeral_storage_bytes, requests.ephemeral_storage_bytes),
+            (
+                &mut self.columns.ephemeral_storage_bytes,
+                requests.ephemeral_storage_bytes,
+            ),
             (&mut self.columns.nonzero_cpu_milli, requests.nonzero_cpu_milli),
-            (&mut self.columns.nonzero_memory_bytes, requests.nonzero_memory_bytes),
+            (
+                &mut self.columns.nonzero_memory_bytes,
+                requests.nonzero_memory_bytes,
+            ),
         ] {
             // Wrapping keeps adding and taking away exact inverses, whatever amounts the API lets through.
             column[at] = column[at].wrapping_add(amount.wrapping_mul(sign));
@@ -333,14 +351,22 @@ impl Snapshot {
 /// What about the change could let a pod in that the old node turned away.
 fn difference(old: &Node, new: &Node) -> ClusterEvents {
     let mut events = ClusterEvents::default();
-    events.set_if(old.allocatable != new.allocatable, ClusterEvents::NODE_ALLOCATABLE);
+    events.set_if(
+        old.allocatable != new.allocatable,
+        ClusterEvents::NODE_ALLOCATABLE,
+    );
     events.set_if(old.labels != new.labels, ClusterEvents::NODE_LABELS);
     events.set_if(old.taints != new.taints, ClusterEvents::NODE_TAINTS);
-    events.set_if(old.is_unschedulable != new.is_unschedulable, ClusterEvents::NODE_UNSCHEDULABLE);
+    events.set_if(
+        old.is_unschedulable != new.is_unschedulable,
+        ClusterEvents::NODE_UNSCHEDULABLE,
+    );
     events
 }
 
 /// FNV-1a, 32 bits: spreads ties over nodes the same way in every run.
 fn fnv1a(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }

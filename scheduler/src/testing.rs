@@ -16,7 +16,12 @@ pub const MIB: i64 = 1 << 20;
 
 /// Reads an object as the cache would.
 pub fn project<T: Project>(resource: &'static Resource, json: &Value) -> T {
-    let text = |at: &str| json.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |at: &str| {
+        json.pointer(at)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let object = Object {
         namespace: text("/metadata/namespace"),
         name: text("/metadata/name"),
@@ -34,12 +39,21 @@ pub fn node(name: &str, cpu_milli: i64, memory_mib: i64, pods: i64) -> Node {
         labels: Box::new([("kubernetes.io/hostname".into(), name.into())]),
         taints: Box::new([]),
         is_unschedulable: false,
-        allocatable: Allocatable { cpu_milli, memory_bytes: memory_mib * MIB, pods, ..Allocatable::default() },
+        allocatable: Allocatable {
+            cpu_milli,
+            memory_bytes: memory_mib * MIB,
+            pods,
+            ..Allocatable::default()
+        },
     }
 }
 
 pub fn taint(key: &str, value: &str, effect: Effect) -> Taint {
-    Taint { key: key.into(), value: value.into(), effect }
+    Taint {
+        key: key.into(),
+        value: value.into(),
+        effect,
+    }
 }
 
 /// What a pod with one container requires that requests so much.
@@ -48,10 +62,20 @@ pub fn requirements(cpu_milli: i64, memory_mib: i64) -> Requirements {
         cpu_milli,
         memory_bytes: memory_mib * MIB,
         nonzero_cpu_milli: if cpu_milli == 0 { 100 } else { cpu_milli },
-        nonzero_memory_bytes: if memory_mib == 0 { 200 * MIB } else { memory_mib * MIB },
+        nonzero_memory_bytes: if memory_mib == 0 {
+            200 * MIB
+        } else {
+            memory_mib * MIB
+        },
         ..Requests::default()
     };
-    Requirements { load: Load { requests, ..Load::default() }, ..Requirements::default() }
+    Requirements {
+        load: Load {
+            requests,
+            ..Load::default()
+        },
+        ..Requirements::default()
+    }
 }
 
 pub fn owned_by(owner: &str, mut requirements: Requirements) -> Requirements {
@@ -79,11 +103,20 @@ pub fn with_priority(uid: &str, requirements: Requirements, priority: i32) -> Ar
         condition: None,
         owner: None,
     };
-    Arc::new(Pod { uid: uid.into(), state: State::Unbound(Box::new(unbound)) })
+    Arc::new(Pod {
+        uid: uid.into(),
+        state: State::Unbound(Box::new(unbound)),
+    })
 }
 
 /// A bound pod.
 pub fn bound(uid: &str, node: &str, requirements: &Requirements) -> Arc<Pod> {
-    let state = State::Bound { node: node.into(), load: requirements.load.clone() };
-    Arc::new(Pod { uid: uid.into(), state })
+    let state = State::Bound {
+        node: node.into(),
+        load: requirements.load.clone(),
+    };
+    Arc::new(Pod {
+        uid: uid.into(),
+        state,
+    })
 }

@@ -45,8 +45,11 @@ impl Writer {
     /// # Errors
     /// [`Fenced`] where one was refused because of the lease.
     pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Result<Object, ApiError>>, Fenced> {
-        let options =
-            BatchOptions { fence: Some(self.fence.clone()), without_bodies: true, ..BatchOptions::default() };
+        let options = BatchOptions {
+            fence: Some(self.fence.clone()),
+            without_bodies: true,
+            ..BatchOptions::default()
+        };
         let mut outcomes: Vec<Option<Result<Object, ApiError>>> = vec![None; writes.len()];
         let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
         loop {
@@ -70,11 +73,15 @@ impl Writer {
                     tracing::debug!(%error, "write batch again");
                 }
                 Err(error) => {
-                    open.into_iter().for_each(|at| outcomes[at] = Some(Err(error.clone())));
+                    open.into_iter()
+                        .for_each(|at| outcomes[at] = Some(Err(error.clone())));
                 }
             }
             if outcomes.iter().any(Option::is_none) {
-                self.env.transport_clock.sleep(backoff.next(&self.env.random)).await;
+                self.env
+                    .transport_clock
+                    .sleep(backoff.next(&self.env.random))
+                    .await;
             }
         }
     }

@@ -29,16 +29,22 @@ struct Shape {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (1..5_i64, 1..5_i64, 1..8_i64, 0..3_u8, 0..6_u8, prop::bool::weighted(0.1)).prop_map(
-        |(cores, memory_gib, pods, disk, taint, is_unschedulable)| Shape {
+    (
+        1..5_i64,
+        1..5_i64,
+        1..8_i64,
+        0..3_u8,
+        0..6_u8,
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(cores, memory_gib, pods, disk, taint, is_unschedulable)| Shape {
             cores,
             memory_gib,
             pods,
             disk,
             taint,
             is_unschedulable,
-        },
-    )
+        })
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -55,7 +61,12 @@ fn name(at: u8) -> String {
 }
 
 fn make(at: u8, shape: Shape) -> Node {
-    let mut node = node(&name(at), shape.cores * 1_000, shape.memory_gib * 1_024, shape.pods);
+    let mut node = node(
+        &name(at),
+        shape.cores * 1_000,
+        shape.memory_gib * 1_024,
+        shape.pods,
+    );
     node.is_unschedulable = shape.is_unschedulable;
     if shape.disk > 0 {
         let disk = if shape.disk == 1 { "ssd" } else { "hdd" };
@@ -64,7 +75,10 @@ fn make(at: u8, shape: Shape) -> Node {
     node.taints = match shape.taint {
         0 => Box::new([taint("dedicated", "db", Effect::NoSchedule)]),
         1 => Box::new([taint("slow", "", Effect::PreferNoSchedule)]),
-        2 => Box::new([taint("gone", "", Effect::NoExecute), taint("slow", "", Effect::PreferNoSchedule)]),
+        2 => Box::new([
+            taint("gone", "", Effect::NoExecute),
+            taint("slow", "", Effect::PreferNoSchedule),
+        ]),
         _ => Box::new([]),
     };
     node
@@ -91,27 +105,48 @@ fn template(kind: u8) -> Requirements {
         },
         4 => Requirements {
             required_terms: Some(Box::new([disk(Operator::NotIn, &["hdd"])])),
-            preferred_terms: Box::new([PreferredTerm { weight: 7, term: disk(Operator::Exists, &[]) }]),
+            preferred_terms: Box::new([PreferredTerm {
+                weight: 7,
+                term: disk(Operator::Exists, &[]),
+            }]),
             ..requirements(100, 1_024)
         },
         5 => Requirements {
-            tolerations: Box::new([Toleration { key: "dedicated".into(), value: None, effect: None }]),
+            tolerations: Box::new([Toleration {
+                key: "dedicated".into(),
+                value: None,
+                effect: None,
+            }]),
             ..owned_by("d", requirements(400, 64))
         },
         6 => Requirements {
-            tolerations: Box::new([Toleration { key: "".into(), value: None, effect: None }]),
+            tolerations: Box::new([Toleration {
+                key: "".into(),
+                value: None,
+                effect: None,
+            }]),
             ..requirements(100, 0)
         },
         7 => {
             let mut pod = owned_by("e", requirements(0, 128));
-            let port = HostPort { port: 80, protocol: "TCP".into(), ip: "".into() };
+            let port = HostPort {
+                port: 80,
+                protocol: "TCP".into(),
+                ip: "".into(),
+            };
             pod.load.host_ports = Box::new([port]);
             pod
         }
         _ => Requirements {
             preferred_terms: Box::new([
-                PreferredTerm { weight: 3, term: disk(Operator::In, &["ssd"]) },
-                PreferredTerm { weight: 1, term: disk(Operator::DoesNotExist, &[]) },
+                PreferredTerm {
+                    weight: 3,
+                    term: disk(Operator::In, &["ssd"]),
+                },
+                PreferredTerm {
+                    weight: 1,
+                    term: disk(Operator::DoesNotExist, &[]),
+                },
             ]),
             ..owned_by("a", requirements(0, 0))
         },
@@ -178,7 +213,9 @@ fn cluster(nodes: usize) -> Snapshot {
 }
 
 fn place(cycle: &mut Cycle, snapshot: &mut Snapshot, class: &Class) -> Arc<str> {
-    let Decision::Node(index) = cycle.decide(class, snapshot) else { panic!("there is room") };
+    let Decision::Node(index) = cycle.decide(class, snapshot) else {
+        panic!("there is room")
+    };
     let name = Arc::clone(&snapshot.row(index).unwrap().node().name);
     snapshot.add(&name, &class.load);
     name
@@ -199,7 +236,10 @@ fn replicas_are_spread_evenly() {
             place(&mut cycle, &mut snapshot, &class);
         }
         let on_nodes = pods_on_nodes(&snapshot);
-        assert!(on_nodes[nodes - 1] - on_nodes[0] <= 1, "{pods} on {nodes}: {on_nodes:?}");
+        assert!(
+            on_nodes[nodes - 1] - on_nodes[0] <= 1,
+            "{pods} on {nodes}: {on_nodes:?}"
+        );
     }
 }
 
@@ -221,7 +261,9 @@ fn the_same_cluster_gives_the_same_decisions_in_whatever_order_it_was_told() {
             snapshot.set_node(Arc::new(node(&format!("n{number}"), 8_000, 16_384, 110)));
         }
         let class = Class::new(owned_by("web", requirements(50, 64)));
-        (0..12).map(|_| place(&mut cycle, &mut snapshot, &class)).collect::<Vec<_>>()
+        (0..12)
+            .map(|_| place(&mut cycle, &mut snapshot, &class))
+            .collect::<Vec<_>>()
     };
     assert_eq!(decide(&[0, 1, 2, 3, 4]), decide(&[3, 1, 4, 0, 2]));
 }
@@ -238,7 +280,9 @@ fn a_forgotten_evaluation_changes_no_answer() {
     assert_eq!(cycle.evaluations.len(), EVALUATIONS_MAX);
     snapshot.remove_node("n1");
     for class in &classes {
-        let Decision::Node(index) = cycle.decide(class, &snapshot) else { panic!("there is room") };
+        let Decision::Node(index) = cycle.decide(class, &snapshot) else {
+            panic!("there is room")
+        };
         assert!(snapshot.row(index).is_some());
     }
 }
@@ -249,6 +293,11 @@ fn a_cut_in_capacity_is_seen_at_once() {
     let class = Class::new(requirements(4_000, 1_024));
     assert_eq!(&*place(&mut cycle, &mut snapshot, &class), "n0");
     snapshot.set_node(Arc::new(node("n0", 6_000, 16_384, 110)));
-    let Decision::Unschedulable(diagnosis) = cycle.decide(&class, &snapshot) else { panic!("2 cores are left") };
-    assert_eq!(&*diagnosis.message, "0/1 nodes are available: 1 Insufficient cpu.");
+    let Decision::Unschedulable(diagnosis) = cycle.decide(&class, &snapshot) else {
+        panic!("2 cores are left")
+    };
+    assert_eq!(
+        &*diagnosis.message,
+        "0/1 nodes are available: 1 Insufficient cpu."
+    );
 }

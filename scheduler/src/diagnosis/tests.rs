@@ -13,7 +13,11 @@ fn message(nodes: Vec<crate::projection::Node>, class: &Class) -> Diagnosis {
         snapshot.set_node(Arc::new(node));
     }
     let profile = Profile::default();
-    let filters = profile.filters.iter().filter(|filter| filter.applies(class)).map(|filter| &**filter);
+    let filters = profile
+        .filters
+        .iter()
+        .filter(|filter| filter.applies(class))
+        .map(|filter| &**filter);
     Diagnosis::of(&Candidate::new(class, &snapshot), filters, &snapshot)
 }
 
@@ -25,13 +29,20 @@ fn reasons_are_counted_and_sorted_as_upstream_does() {
     cordoned.is_unschedulable = true;
     let small = node("n3", 500, 100, 110);
     let full = node("n4", 8_000, 8_192, 0);
-    let diagnosis = message(vec![tainted, cordoned, small, full], &Class::new(requirements(1_000, 1_024)));
+    let diagnosis = message(
+        vec![tainted, cordoned, small, full],
+        &Class::new(requirements(1_000, 1_024)),
+    );
     assert_eq!(
         &*diagnosis.message,
         "0/4 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, 1 Too many pods, \
          1 node(s) had untolerated taint {dedicated: db}, 1 node(s) were unschedulable."
     );
-    for event in [ClusterEvents::POD_REMOVED, ClusterEvents::NODE_TAINTS, ClusterEvents::NODE_UNSCHEDULABLE] {
+    for event in [
+        ClusterEvents::POD_REMOVED,
+        ClusterEvents::NODE_TAINTS,
+        ClusterEvents::NODE_UNSCHEDULABLE,
+    ] {
         assert!(diagnosis.helped_by.intersects(event));
     }
     assert!(!diagnosis.helped_by.intersects(ClusterEvents::NODE_LABELS));

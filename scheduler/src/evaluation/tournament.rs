@@ -12,7 +12,10 @@ pub(super) struct Tournament<R> {
 
 impl<R> Default for Tournament<R> {
     fn default() -> Self {
-        Self { ranks: Vec::new(), winners: Vec::new() }
+        Self {
+            ranks: Vec::new(),
+            winners: Vec::new(),
+        }
     }
 }
 
@@ -21,7 +24,10 @@ impl<R: Copy + Ord> Tournament<R> {
     pub(super) fn new(mut ranks: Vec<Option<R>>) -> Self {
         let leaves = ranks.len().next_power_of_two().max(2);
         ranks.resize(leaves, None);
-        let mut tournament = Self { ranks, winners: vec![0; leaves] };
+        let mut tournament = Self {
+            ranks,
+            winners: vec![0; leaves],
+        };
         for node in (1..leaves).rev() {
             tournament.winners[node] = tournament.play(node);
         }
@@ -57,12 +63,20 @@ impl<R: Copy + Ord> Tournament<R> {
 
     fn play(&self, node: usize) -> u32 {
         let (left, right) = (self.winner_at(2 * node), self.winner_at(2 * node + 1));
-        if self.ranks[right as usize] > self.ranks[left as usize] { right } else { left }
+        if self.ranks[right as usize] > self.ranks[left as usize] {
+            right
+        } else {
+            left
+        }
     }
 
     fn winner_at(&self, node: usize) -> u32 {
         let leaves = self.winners.len();
-        if node >= leaves { (node - leaves) as u32 } else { self.winners[node] }
+        if node >= leaves {
+            (node - leaves) as u32
+        } else {
+            self.winners[node]
+        }
     }
 }
 

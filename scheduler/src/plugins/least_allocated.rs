@@ -29,8 +29,10 @@ impl Score for LeastAllocated {
             free_share(row.nonzero_memory_bytes(), requests.nonzero_memory_bytes),
         ];
         // A resource that the node does not have does not count.
-        let (sum, count) =
-            shares.into_iter().flatten().fold((0, 0), |(sum, count), share| (sum + share, count + 1));
+        let (sum, count) = shares
+            .into_iter()
+            .flatten()
+            .fold((0, 0), |(sum, count), share| (sum + share, count + 1));
         if count == 0 { 0 } else { sum / count }
     }
 }

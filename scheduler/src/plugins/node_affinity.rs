@@ -20,9 +20,15 @@ impl Filter for NodeAffinity {
     }
 
     fn admits(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> bool {
-        let Requirements { node_selector, required_terms, .. } = candidate.requirements;
+        let Requirements {
+            node_selector,
+            required_terms,
+            ..
+        } = candidate.requirements;
         let node = row.node();
-        node_selector.iter().all(|(key, value)| label(&node.labels, key) == Some(value))
+        node_selector
+            .iter()
+            .all(|(key, value)| label(&node.labels, key) == Some(value))
             && required_terms
                 .as_ref()
                 .is_none_or(|terms| terms.iter().any(|term| term.matches(&node.name, &node.labels)))
@@ -58,7 +64,9 @@ impl Score for NodeAffinity {
         let node = row.node();
         let preferred = candidate.requirements.preferred_terms.iter();
         let matching = preferred.filter(|preferred| preferred.term.matches(&node.name, &node.labels));
-        matching.map(|preferred| preferred.weight).fold(0, i64::saturating_add)
+        matching
+            .map(|preferred| preferred.weight)
+            .fold(0, i64::saturating_add)
     }
 
     fn is_relative(&self) -> bool {

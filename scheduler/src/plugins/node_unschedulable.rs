@@ -23,7 +23,11 @@ impl Filter for NodeUnschedulable {
     }
 
     fn reasons(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> Vec<String> {
-        if self.admits(candidate, row) { Vec::new() } else { vec!["node(s) were unschedulable".to_owned()] }
+        if self.admits(candidate, row) {
+            Vec::new()
+        } else {
+            vec!["node(s) were unschedulable".to_owned()]
+        }
     }
 
     fn helped_by(&self) -> ClusterEvents {

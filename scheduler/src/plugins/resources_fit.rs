@@ -19,18 +19,30 @@ impl Filter for ResourcesFit {
     }
 
     fn admits(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> bool {
-        let Requests { cpu_milli, memory_bytes, ephemeral_storage_bytes, extended, .. } =
-            &candidate.requirements.load.requests;
+        let Requests {
+            cpu_milli,
+            memory_bytes,
+            ephemeral_storage_bytes,
+            extended,
+            ..
+        } = &candidate.requirements.load.requests;
         row.pods().free() >= 1
             && fits(*cpu_milli, || row.cpu_milli().free())
             && fits(*memory_bytes, || row.memory_bytes().free())
             && fits(*ephemeral_storage_bytes, || row.ephemeral_storage_bytes().free())
-            && extended.iter().all(|(name, amount)| fits(*amount, || row.extended(name).free()))
+            && extended
+                .iter()
+                .all(|(name, amount)| fits(*amount, || row.extended(name).free()))
     }
 
     fn reasons(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> Vec<String> {
-        let Requests { cpu_milli, memory_bytes, ephemeral_storage_bytes, extended, .. } =
-            &candidate.requirements.load.requests;
+        let Requests {
+            cpu_milli,
+            memory_bytes,
+            ephemeral_storage_bytes,
+            extended,
+            ..
+        } = &candidate.requirements.load.requests;
         let mut reasons = Vec::new();
         if row.pods().free() < 1 {
             reasons.push("Too many pods".to_owned());
@@ -38,7 +50,11 @@ impl Filter for ResourcesFit {
         for (name, amount, free) in [
             ("cpu", *cpu_milli, row.cpu_milli().free()),
             ("memory", *memory_bytes, row.memory_bytes().free()),
-            ("ephemeral-storage", *ephemeral_storage_bytes, row.ephemeral_storage_bytes().free()),
+            (
+                "ephemeral-storage",
+                *ephemeral_storage_bytes,
+                row.ephemeral_storage_bytes().free(),
+            ),
         ] {
             if !fits(amount, || free) {
                 reasons.push(format!("Insufficient {name}"));
@@ -53,7 +69,9 @@ impl Filter for ResourcesFit {
     }
 
     fn helped_by(&self) -> ClusterEvents {
-        ClusterEvents::NODE_ADDED.union(ClusterEvents::NODE_ALLOCATABLE).union(ClusterEvents::POD_REMOVED)
+        ClusterEvents::NODE_ADDED
+            .union(ClusterEvents::NODE_ALLOCATABLE)
+            .union(ClusterEvents::POD_REMOVED)
     }
 }
 

@@ -33,6 +33,10 @@ impl Score for Spread {
     }
 
     fn normalize(&self, score: i64, range: Range) -> i64 {
-        if range.max == 0 { MAX_SCORE } else { MAX_SCORE * (range.max + range.min - score) / range.max }
+        if range.max == 0 {
+            MAX_SCORE
+        } else {
+            MAX_SCORE * (range.max + range.min - score) / range.max
+        }
     }
 }

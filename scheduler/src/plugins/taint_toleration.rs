@@ -38,7 +38,11 @@ impl Filter for TaintToleration {
 
 fn untolerated<'a>(candidate: &Candidate<'a>, row: NodeRow<'a>) -> impl Iterator<Item = &'a Taint> {
     let tolerations = &candidate.requirements.tolerations;
-    let taints = row.node().taints.iter().filter(|taint| taint.effect != Effect::PreferNoSchedule);
+    let taints = row
+        .node()
+        .taints
+        .iter()
+        .filter(|taint| taint.effect != Effect::PreferNoSchedule);
     taints.filter(|taint| !taint.is_tolerated(tolerations))
 }
 
@@ -58,7 +62,11 @@ impl Score for TaintToleration {
     /// How many taints the pod would rather avoid.
     fn score(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> i64 {
         let tolerations = &candidate.requirements.tolerations;
-        let taints = row.node().taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule);
+        let taints = row
+            .node()
+            .taints
+            .iter()
+            .filter(|taint| taint.effect == Effect::PreferNoSchedule);
         i64::try_from(taints.filter(|taint| !taint.is_tolerated(tolerations)).count()).unwrap_or(i64::MAX)
     }
 

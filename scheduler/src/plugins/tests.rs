@@ -37,23 +37,43 @@ fn resources_fit() {
     let with = |pods| snapshot(node("n1", 1_000, 1_000, pods), &used);
     check(&fit, &requirements(400, 400), &with(2), &[]);
     check(&fit, &requirements(401, 400), &with(2), &["Insufficient cpu"]);
-    check(&fit, &requirements(401, 401), &with(2), &["Insufficient cpu", "Insufficient memory"]);
+    check(
+        &fit,
+        &requirements(401, 401),
+        &with(2),
+        &["Insufficient cpu", "Insufficient memory"],
+    );
     check(&fit, &requirements(0, 0), &with(2), &[]);
     check(&fit, &requirements(0, 0), &with(1), &["Too many pods"]);
-    check(&fit, &requirements(500, 0), &with(1), &["Too many pods", "Insufficient cpu"]);
+    check(
+        &fit,
+        &requirements(500, 0),
+        &with(1),
+        &["Too many pods", "Insufficient cpu"],
+    );
     let mut gpu = requirements(0, 0);
     gpu.load.requests.extended = Box::new([("example.com/gpu".into(), 2)]);
     check(&fit, &gpu, &with(2), &["Insufficient example.com/gpu"]);
     let mut offers = node("n1", 1_000, 1_000, 10);
     offers.allocatable.extended = Box::new([("example.com/gpu".into(), 3)]);
     check(&fit, &gpu, &snapshot(offers.clone(), &[]), &[]);
-    check(&fit, &gpu, &snapshot(offers, std::slice::from_ref(&gpu.load)), &["Insufficient example.com/gpu"]);
+    check(
+        &fit,
+        &gpu,
+        &snapshot(offers, std::slice::from_ref(&gpu.load)),
+        &["Insufficient example.com/gpu"],
+    );
 }
 
 #[test]
 fn a_pod_that_asks_for_nothing_fits_an_overcommitted_node() {
     let overcommitted = snapshot(node("n1", 100, 100, 10), &[requirements(500, 500).load]);
-    check(&resources_fit::ResourcesFit, &requirements(0, 0), &overcommitted, &[]);
+    check(
+        &resources_fit::ResourcesFit,
+        &requirements(0, 0),
+        &overcommitted,
+        &[],
+    );
 }
 
 #[test]
@@ -66,19 +86,41 @@ fn taints_and_cordons() {
     ]);
     let tainted = snapshot(tainted, &[]);
     let tolerating = |keys: &[&str]| {
-        let tolerations = keys.iter().map(|key| Toleration { key: (*key).into(), value: None, effect: None });
-        Requirements { tolerations: tolerations.collect(), ..requirements(0, 0) }
+        let tolerations = keys.iter().map(|key| Toleration {
+            key: (*key).into(),
+            value: None,
+            effect: None,
+        });
+        Requirements {
+            tolerations: tolerations.collect(),
+            ..requirements(0, 0)
+        }
     };
     let filter = taint_toleration::TaintToleration;
-    check(&filter, &tolerating(&[]), &tainted, &["node(s) had untolerated taint {a: 1}"]);
-    check(&filter, &tolerating(&["a"]), &tainted, &["node(s) had untolerated taint {b: }"]);
+    check(
+        &filter,
+        &tolerating(&[]),
+        &tainted,
+        &["node(s) had untolerated taint {a: 1}"],
+    );
+    check(
+        &filter,
+        &tolerating(&["a"]),
+        &tainted,
+        &["node(s) had untolerated taint {b: }"],
+    );
     check(&filter, &tolerating(&["a", "b"]), &tainted, &[]);
 
     let mut cordoned = node("n1", 1_000, 1_000, 10);
     cordoned.is_unschedulable = true;
     let cordoned = snapshot(cordoned, &[]);
     let filter = node_unschedulable::NodeUnschedulable;
-    check(&filter, &requirements(0, 0), &cordoned, &["node(s) were unschedulable"]);
+    check(
+        &filter,
+        &requirements(0, 0),
+        &cordoned,
+        &["node(s) were unschedulable"],
+    );
     assert!(!filter.applies(&tolerating(&["node.kubernetes.io/unschedulable"])));
 }
 
@@ -88,15 +130,26 @@ fn selectors() {
     labelled.labels = Box::new([("disk".into(), "ssd".into()), ("zone".into(), "a".into())]);
     let labelled = snapshot(labelled, &[]);
     let selecting = |pairs: &[(&str, &str)]| Requirements {
-        node_selector: pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        node_selector: pairs
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect(),
         ..requirements(0, 0)
     };
     let filter = node_affinity::NodeAffinity;
     let mismatch = ["node(s) didn't match Pod's node affinity/selector"];
     check(&filter, &selecting(&[("disk", "ssd")]), &labelled, &[]);
-    check(&filter, &selecting(&[("disk", "ssd"), ("zone", "b")]), &labelled, &mismatch);
+    check(
+        &filter,
+        &selecting(&[("disk", "ssd"), ("zone", "b")]),
+        &labelled,
+        &mismatch,
+    );
     check(&filter, &selecting(&[("arch", "arm64")]), &labelled, &mismatch);
-    let no_terms = Requirements { required_terms: Some(Box::new([])), ..requirements(0, 0) };
+    let no_terms = Requirements {
+        required_terms: Some(Box::new([])),
+        ..requirements(0, 0)
+    };
     check(&filter, &no_terms, &labelled, &mismatch);
 }
 
@@ -104,12 +157,21 @@ fn selectors() {
 fn host_ports() {
     let with_port = |port| {
         let mut pod = requirements(0, 0);
-        pod.load.host_ports = Box::new([HostPort { port, protocol: "TCP".into(), ip: "".into() }]);
+        pod.load.host_ports = Box::new([HostPort {
+            port,
+            protocol: "TCP".into(),
+            ip: "".into(),
+        }]);
         pod
     };
     let taken = snapshot(node("n1", 1_000, 1_000, 10), &[with_port(80).load]);
     let filter = node_ports::NodePorts;
-    check(&filter, &with_port(80), &taken, &["node(s) didn't have free ports for the requested pod ports"]);
+    check(
+        &filter,
+        &with_port(80),
+        &taken,
+        &["node(s) didn't have free ports for the requested pod ports"],
+    );
     check(&filter, &with_port(81), &taken, &[]);
 }
 
@@ -126,7 +188,7 @@ fn least_allocated_counts_what_would_be_left() {
     // A pod without requests counts as 100m and 200 MiB.
     assert_eq!(score(&plugin, &requirements(0, 0), &empty), 85);
     let huge = snapshot(node("n1", i64::MAX / 2, 1_000, 10), &[]);
-    assert_eq!(score(&plugin, &requirements(0, 500), &huge), 75);
+    assert_eq!(score(&plugin, &requirements(0, 500), &huge), 74);
     let nothing = snapshot(node("n1", 0, 0, 10), &[]);
     assert_eq!(score(&plugin, &requirements(0, 0), &nothing), 0);
 }
@@ -146,7 +208,10 @@ fn spread_counts_pods_of_the_same_owner() {
     let plugin = spread::Spread;
     let mine = owned_by("me", requirements(0, 0));
     let other = owned_by("other", requirements(0, 0));
-    let snapshot = snapshot(node("n1", 1_000, 1_000, 10), &[mine.load.clone(), mine.load.clone(), other.load]);
+    let snapshot = snapshot(
+        node("n1", 1_000, 1_000, 10),
+        &[mine.load.clone(), mine.load.clone(), other.load],
+    );
     assert_eq!(score(&plugin, &mine, &snapshot), 2);
     assert!(!plugin.applies(&requirements(0, 0)));
     let range = Range { min: 1, max: 4 };
@@ -159,9 +224,15 @@ fn spread_counts_pods_of_the_same_owner() {
 fn soft_taints_and_preferences_are_scaled_to_the_greatest() {
     let range = Range { min: 0, max: 3 };
     let taints = taint_toleration::TaintToleration;
-    assert_eq!([0, 1, 3].map(|count| taints.normalize(count, range)), [100, 67, 0]);
+    assert_eq!(
+        [0, 1, 3].map(|count| taints.normalize(count, range)),
+        [100, 67, 0]
+    );
     assert_eq!(taints.normalize(0, Range::default()), 100);
     let affinity = node_affinity::NodeAffinity;
-    assert_eq!([0, 1, 3].map(|weight| affinity.normalize(weight, range)), [0, 33, 100]);
+    assert_eq!(
+        [0, 1, 3].map(|weight| affinity.normalize(weight, range)),
+        [0, 33, 100]
+    );
     assert_eq!(affinity.normalize(0, Range::default()), 0);
 }

@@ -97,7 +97,11 @@ struct RawCondition<'a> {
 
 impl Project for Node {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let RawNode { metadata, spec, status } = object.read()?;
+        let RawNode {
+            metadata,
+            spec,
+            status,
+        } = object.read()?;
         let taints = taints(spec.taints, &status.conditions);
         let offered = status.allocatable.or(status.capacity).unwrap_or_default();
         let amounts = requests::amounts(&offered).map_err(ApiError::internal)?;
@@ -118,18 +122,31 @@ impl Project for Node {
 fn taints(listed: Vec<RawTaint<'_>>, conditions: &[RawCondition<'_>]) -> Box<[Taint]> {
     let mut taints: Vec<Taint> = listed
         .into_iter()
-        .map(|taint| Taint { key: taint.key.into(), value: taint.value.into(), effect: taint.effect })
+        .map(|taint| Taint {
+            key: taint.key.into(),
+            value: taint.value.into(),
+            effect: taint.effect,
+        })
         .collect();
-    let ready = conditions.iter().find(|condition| &*condition.kind == "Ready").map(|ready| &*ready.status);
+    let ready = conditions
+        .iter()
+        .find(|condition| &*condition.kind == "Ready")
+        .map(|ready| &*ready.status);
     let implied = match ready {
         Some("True") => None,
         Some("Unknown") => Some(UNREACHABLE),
         _ => Some(NOT_READY),
     };
     if let Some(key) = implied
-        && !taints.iter().any(|taint| &*taint.key == key && taint.effect == Effect::NoSchedule)
+        && !taints
+            .iter()
+            .any(|taint| &*taint.key == key && taint.effect == Effect::NoSchedule)
     {
-        taints.push(Taint { key: key.into(), value: "".into(), effect: Effect::NoSchedule });
+        taints.push(Taint {
+            key: key.into(),
+            value: "".into(),
+            effect: Effect::NoSchedule,
+        });
     }
     taints.sort();
     taints.into()

@@ -13,7 +13,8 @@ use super::{
     requests::{self, RawAmounts, RawContainer, RawResources},
 };
 use crate::requirements::{
-    Class, Effect, Expression, HostPort, Load, NodeSelectorTerm, Operator, PreferredTerm, Requirements, Toleration,
+    Class, Effect, Expression, HostPort, Load, NodeSelectorTerm, Operator, PreferredTerm, Requirements,
+    Toleration,
 };
 
 /// A pod as far as scheduling goes.
@@ -255,24 +256,46 @@ impl<'a> RawMetadata<'a> {
 
 impl Project for Pod {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let RawPod { metadata, spec, status } = object.read()?;
+        let RawPod {
+            metadata,
+            spec,
+            status,
+        } = object.read()?;
         let uid = object.uid.as_str().into();
         if matches!(&*status.phase, "Succeeded" | "Failed") {
-            return Ok(Self { uid, state: State::Terminated });
+            return Ok(Self {
+                uid,
+                state: State::Terminated,
+            });
         }
         let load = load(&metadata, &spec).map_err(ApiError::internal)?;
         if !spec.node_name.is_empty() {
-            return Ok(Self { uid, state: State::Bound { node: spec.node_name.into(), load } });
+            return Ok(Self {
+                uid,
+                state: State::Bound {
+                    node: spec.node_name.into(),
+                    load,
+                },
+            });
         }
-        let condition = status.conditions.into_iter().find(|condition| &*condition.kind == "PodScheduled");
+        let condition = status
+            .conditions
+            .into_iter()
+            .find(|condition| &*condition.kind == "PodScheduled");
         let unbound = Unbound {
             revision: object.revision,
-            scheduler_name: spec.scheduler_name.clone().map_or_else(|| "default-scheduler".into(), Into::into),
+            scheduler_name: spec
+                .scheduler_name
+                .clone()
+                .map_or_else(|| "default-scheduler".into(), Into::into),
             priority: spec.priority,
             is_gated: !spec.scheduling_gates.is_empty(),
             is_deleting: metadata.deletion_timestamp.is_some(),
             class: Class::new(requirements(load, &spec).map_err(|error| {
-                ApiError::internal(format!("read what pod {}/{} requires: {error}", object.namespace, object.name))
+                ApiError::internal(format!(
+                    "read what pod {}/{} requires: {error}",
+                    object.namespace, object.name
+                ))
             })?),
             condition: condition.map(|condition| Condition {
                 is_false: &*condition.status == "False",
@@ -289,7 +312,10 @@ impl Project for Pod {
                 revision: 0,
             }),
         };
-        Ok(Self { uid, state: State::Unbound(Box::new(unbound)) })
+        Ok(Self {
+            uid,
+            state: State::Unbound(Box::new(unbound)),
+        })
     }
 }
 
@@ -327,14 +353,18 @@ fn requirements(load: Load, spec: &RawSpec<'_>) -> Result<Requirements, serde_js
         Some(node_affinity) => (node_affinity.required, node_affinity.preferred),
         None => (None, Vec::new()),
     };
-    let preferred_terms =
-        preferred.into_iter().map(|raw| PreferredTerm { weight: raw.weight, term: term(raw.preference) });
+    let preferred_terms = preferred.into_iter().map(|raw| PreferredTerm {
+        weight: raw.weight,
+        term: term(raw.preference),
+    });
     Ok(Requirements {
         load,
         node_selector: labels(node_selector),
         required_terms: required.map(|selector| selector.node_selector_terms.into_iter().map(term).collect()),
         // An empty preference matches everything and therefore says nothing.
-        preferred_terms: preferred_terms.filter(|preferred| !preferred.term.is_empty()).collect(),
+        preferred_terms: preferred_terms
+            .filter(|preferred| !preferred.term.is_empty())
+            .collect(),
         tolerations: tolerations.into_iter().map(toleration).collect(),
     })
 }
@@ -353,7 +383,10 @@ fn term(raw: RawTerm<'_>) -> NodeSelectorTerm {
             })
             .collect()
     };
-    NodeSelectorTerm { expressions: expressions(raw.match_expressions), fields: expressions(raw.match_fields) }
+    NodeSelectorTerm {
+        expressions: expressions(raw.match_expressions),
+        fields: expressions(raw.match_fields),
+    }
 }
 
 fn toleration(raw: RawToleration<'_>) -> Toleration {
@@ -364,5 +397,9 @@ fn toleration(raw: RawToleration<'_>) -> Toleration {
         "NoExecute" => Some(Effect::NoExecute),
         _ => None,
     };
-    Toleration { key: raw.key.into(), value: (!is_exists).then(|| raw.value.into()), effect }
+    Toleration {
+        key: raw.key.into(),
+        value: (!is_exists).then(|| raw.value.into()),
+        effect,
+    }
 }

@@ -104,8 +104,9 @@ impl Amounts {
 pub(super) fn amounts(raw: &RawAmounts<'_>) -> Result<Amounts, String> {
     let mut amounts = Amounts::default();
     for (name, text) in raw {
-        let quantity: Quantity =
-            text.parse().map_err(|error| format!("read quantity {:?} of {}: {error}", &**text, &**name))?;
+        let quantity: Quantity = text
+            .parse()
+            .map_err(|error| format!("read quantity {:?} of {}: {error}", &**text, &**name))?;
         match &**name {
             "cpu" => amounts.cpu_milli = quantity.milli(),
             "memory" => amounts.memory_bytes = quantity.whole(),
@@ -124,8 +125,16 @@ fn container(raw: &RawContainer<'_>) -> Result<Amounts, String> {
     let requests = &raw.resources.requests;
     let mut amounts = amounts(requests)?;
     let has = |name: &str| requests.keys().any(|key| &**key == name);
-    amounts.nonzero_cpu_milli = if has("cpu") { amounts.cpu_milli } else { DEFAULT_CPU_MILLI };
-    amounts.nonzero_memory_bytes = if has("memory") { amounts.memory_bytes } else { DEFAULT_MEMORY_BYTES };
+    amounts.nonzero_cpu_milli = if has("cpu") {
+        amounts.cpu_milli
+    } else {
+        DEFAULT_CPU_MILLI
+    };
+    amounts.nonzero_memory_bytes = if has("memory") {
+        amounts.memory_bytes
+    } else {
+        DEFAULT_MEMORY_BYTES
+    };
     Ok(amounts)
 }
 
@@ -166,7 +175,11 @@ pub(super) fn of_pod(
         ephemeral_storage_bytes: running.ephemeral_storage_bytes,
         nonzero_cpu_milli: running.nonzero_cpu_milli,
         nonzero_memory_bytes: running.nonzero_memory_bytes,
-        extended: running.extended.into_iter().filter(|(_, amount)| *amount > 0).collect(),
+        extended: running
+            .extended
+            .into_iter()
+            .filter(|(_, amount)| *amount > 0)
+            .collect(),
     })
 }
 

@@ -31,7 +31,10 @@ fn requests(spec: Value) -> Requests {
 fn containers_run_together() {
     let requests = requests(json!({"containers": [container("250m", "64Mi"), container("1", "1Gi")]}));
     assert_eq!((requests.cpu_milli, requests.memory_bytes), (1_250, 1_088 * MIB));
-    assert_eq!((requests.nonzero_cpu_milli, requests.nonzero_memory_bytes), (1_250, 1_088 * MIB));
+    assert_eq!(
+        (requests.nonzero_cpu_milli, requests.nonzero_memory_bytes),
+        (1_250, 1_088 * MIB)
+    );
 }
 
 #[test]
@@ -69,7 +72,10 @@ fn overhead_and_pod_level_requests_count() {
 fn a_pod_without_requests_counts_as_a_small_one_for_scores_only() {
     let requests = requests(json!({"containers": [{"name": "c"}, {"name": "d"}]}));
     assert_eq!((requests.cpu_milli, requests.memory_bytes), (0, 0));
-    assert_eq!((requests.nonzero_cpu_milli, requests.nonzero_memory_bytes), (200, 400 * MIB));
+    assert_eq!(
+        (requests.nonzero_cpu_milli, requests.nonzero_memory_bytes),
+        (200, 400 * MIB)
+    );
 }
 
 #[test]
@@ -85,7 +91,14 @@ fn extended_resources_and_host_ports_are_read() {
     let load = &pod.unbound().unwrap().class.load;
     assert_eq!(*load.requests.extended, [("example.com/gpu".into(), 2)]);
     assert_eq!(load.requests.ephemeral_storage_bytes, 1024);
-    assert_eq!(*load.host_ports, [HostPort { port: 5353, protocol: "UDP".into(), ip: "".into() }]);
+    assert_eq!(
+        *load.host_ports,
+        [HostPort {
+            port: 5353,
+            protocol: "UDP".into(),
+            ip: "".into()
+        }]
+    );
 }
 
 #[test]
@@ -121,12 +134,23 @@ fn a_waiting_pod_keeps_what_it_asks_for() {
     }]});
     let pod: Pod = project(kinds::POD, &object);
     let unbound = pod.unbound().unwrap();
-    assert_eq!((&*unbound.scheduler_name, unbound.priority, unbound.is_gated), ("other", 7, true));
+    assert_eq!(
+        (&*unbound.scheduler_name, unbound.priority, unbound.is_gated),
+        ("other", 7, true)
+    );
     assert_eq!(unbound.owner.as_ref().map(|owner| &*owner.name), Some("web"));
-    assert!(unbound.condition.as_ref().is_some_and(Condition::is_unschedulable));
+    assert!(
+        unbound
+            .condition
+            .as_ref()
+            .is_some_and(Condition::is_unschedulable)
+    );
     let class = &unbound.class;
     assert_eq!(class.load.owner.as_deref(), Some("owner-1"));
-    assert_eq!(*class.node_selector, [("b".into(), "2".into()), ("disk".into(), "ssd".into())]);
+    assert_eq!(
+        *class.node_selector,
+        [("b".into(), "2".into()), ("disk".into(), "ssd".into())]
+    );
     let terms = class.required_terms.as_ref().unwrap();
     assert_eq!(terms.len(), 2);
     assert_eq!(terms[1].fields[0].operator, Operator::NotIn);
@@ -139,10 +163,16 @@ fn a_waiting_pod_keeps_what_it_asks_for() {
 #[test]
 fn states_of_a_pod() {
     let mut object = pod(json!({"containers": [container("1", "1Mi")]}));
-    assert!(matches!(project::<Pod>(kinds::POD, &object).state, State::Unbound(_)));
+    assert!(matches!(
+        project::<Pod>(kinds::POD, &object).state,
+        State::Unbound(_)
+    ));
     object["spec"]["nodeName"] = json!("n1");
     let bound: Pod = project(kinds::POD, &object);
-    assert_eq!(bound.bound().map(|(node, load)| (node, load.requests.cpu_milli)), Some(("n1", 1_000)));
+    assert_eq!(
+        bound.bound().map(|(node, load)| (node, load.requests.cpu_milli)),
+        Some(("n1", 1_000))
+    );
     object["status"]["phase"] = json!("Succeeded");
     assert_eq!(project::<Pod>(kinds::POD, &object).state, State::Terminated);
 }
@@ -160,7 +190,9 @@ fn a_bound_pod_is_small() {
         "uid": "5b0f8a57-9d0b-4a3f-8e57-3f1f6a0d9c22", "controller": true,
     }]);
     let pod: Pod = project(kinds::POD, &object);
-    let State::Bound { node, load } = &pod.state else { panic!("it is bound") };
+    let State::Bound { node, load } = &pod.state else {
+        panic!("it is bound")
+    };
     let owner = load.owner.as_ref().map_or(0, |owner| 16 + owner.len());
     let arc = 16;
     let bytes = arc + size_of::<Pod>() + pod.uid.len() + node.len() + owner;
@@ -193,7 +225,10 @@ fn a_node_offers_what_is_allocatable() {
     assert!(node.is_unschedulable);
     assert_eq!(node.taints.len(), 1);
     let offered = &node.allocatable;
-    assert_eq!((offered.cpu_milli, offered.memory_bytes, offered.pods), (7_500, 512 * MIB, 100));
+    assert_eq!(
+        (offered.cpu_milli, offered.memory_bytes, offered.pods),
+        (7_500, 512 * MIB, 100)
+    );
     assert_eq!(*offered.extended, [("example.com/gpu".into(), 4)]);
 }
 
@@ -221,7 +256,9 @@ fn a_broken_quantity_is_an_error_that_names_it() {
         name: "p".to_owned(),
         uid: "u".to_owned(),
         revision: 1,
-        json: pod(json!({"containers": [container("many", "1")]})).to_string().into(),
+        json: pod(json!({"containers": [container("many", "1")]}))
+            .to_string()
+            .into(),
     };
     let error = Pod::project(&object).unwrap_err();
     assert!(error.message().contains("\"many\" of cpu"), "{error}");

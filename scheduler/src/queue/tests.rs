@@ -6,7 +6,11 @@ use crate::testing::{key, owned_by, requirements, with_priority};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn limits() -> Limits {
-    Limits { backoff_min: SECOND, backoff_max: 10 * SECOND, flush_after: 300 * SECOND }
+    Limits {
+        backoff_min: SECOND,
+        backoff_max: 10 * SECOND,
+        flush_after: 300 * SECOND,
+    }
 }
 
 fn put(queue: &mut Queue, name: &str, owner: &str, priority: i32) {
@@ -62,8 +66,12 @@ fn an_unschedulable_pod_waits_for_what_can_help_its_class() {
         assert!(fail(&mut queue, name, Duration::ZERO));
     }
     let later = 2 * SECOND;
-    queue.help(ClusterEvents::NODE_LABELS, later, |_| panic!("labels cannot help"));
-    queue.help(ClusterEvents::POD_REMOVED, later, |class| class.load.owner.as_deref() == Some("x"));
+    queue.help(ClusterEvents::NODE_LABELS, later, |_| {
+        panic!("labels cannot help")
+    });
+    queue.help(ClusterEvents::POD_REMOVED, later, |class| {
+        class.load.owner.as_deref() == Some("x")
+    });
     assert_eq!(take_all(&mut queue), ["a", "b"]);
     assert_eq!(queue.groups.len(), 1);
 }

@@ -1,19 +1,30 @@
 use super::*;
 
 fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {
-    let mut labels: Vec<Label> = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let mut labels: Vec<Label> = pairs
+        .iter()
+        .map(|(key, value)| ((*key).into(), (*value).into()))
+        .collect();
     labels.sort();
     labels
 }
 
 fn expression(key: &str, operator: Operator, values: &[&str]) -> Expression {
-    Expression { key: key.into(), operator, values: values.iter().map(|value| (*value).into()).collect() }
+    Expression {
+        key: key.into(),
+        operator,
+        values: values.iter().map(|value| (*value).into()).collect(),
+    }
 }
 
 #[test]
 fn expressions_follow_the_reference() {
     let check = |operator, values: &[&str], value, expected| {
-        assert_eq!(expression("k", operator, values).matches(value), expected, "{operator:?} {values:?} {value:?}");
+        assert_eq!(
+            expression("k", operator, values).matches(value),
+            expected,
+            "{operator:?} {values:?} {value:?}"
+        );
     };
     check(Operator::In, &["a", "b"], Some("b"), true);
     check(Operator::In, &["a", "b"], Some("c"), false);
@@ -51,9 +62,17 @@ fn a_term_needs_all_its_requirements_and_at_least_one() {
 
 #[test]
 fn tolerations_follow_the_reference() {
-    let taint = Taint { key: "dedicated".into(), value: "db".into(), effect: Effect::NoSchedule };
+    let taint = Taint {
+        key: "dedicated".into(),
+        value: "db".into(),
+        effect: Effect::NoSchedule,
+    };
     let check = |key: &str, value: Option<&str>, effect, expected| {
-        let toleration = Toleration { key: key.into(), value: value.map(Into::into), effect };
+        let toleration = Toleration {
+            key: key.into(),
+            value: value.map(Into::into),
+            effect,
+        };
         assert_eq!(toleration.tolerates(&taint), expected, "{toleration:?}");
     };
     check("dedicated", Some("db"), Some(Effect::NoSchedule), true);
@@ -67,7 +86,11 @@ fn tolerations_follow_the_reference() {
 
 #[test]
 fn host_ports_conflict_where_their_addresses_overlap() {
-    let port = |ip: &str, protocol: &str| HostPort { port: 80, protocol: protocol.into(), ip: ip.into() };
+    let port = |ip: &str, protocol: &str| HostPort {
+        port: 80,
+        protocol: protocol.into(),
+        ip: ip.into(),
+    };
     assert!(port("", "TCP").conflicts_with(&port("10.0.0.1", "TCP")));
     assert!(port("0.0.0.0", "TCP").conflicts_with(&port("10.0.0.1", "TCP")));
     assert!(port("10.0.0.1", "TCP").conflicts_with(&port("10.0.0.1", "TCP")));

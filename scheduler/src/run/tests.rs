@@ -48,7 +48,10 @@ async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn text(api: &FakeApi, resource: &'static Resource, name: &str, at: &str) -> Option<String> {
-    api.find(resource, "default", name)?.pointer(at)?.as_str().map(ToOwned::to_owned)
+    api.find(resource, "default", name)?
+        .pointer(at)?
+        .as_str()
+        .map(ToOwned::to_owned)
 }
 
 fn node_of(api: &FakeApi, name: &str) -> Option<String> {
@@ -56,8 +59,13 @@ fn node_of(api: &FakeApi, name: &str) -> Option<String> {
 }
 
 fn events(api: &FakeApi, reason: &str) -> Vec<String> {
-    let events = api.all(kinds::EVENT).into_iter().filter(|event| event["reason"] == reason);
-    events.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
+    let events = api
+        .all(kinds::EVENT)
+        .into_iter()
+        .filter(|event| event["reason"] == reason);
+    events
+        .map(|event| event["message"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,8 +79,14 @@ async fn pods_are_bound_and_told_of() {
     with_scheduler(&api, async {
         let nodes = eventually("both bound", || Some([node_of(&api, "a")?, node_of(&api, "b")?])).await;
         assert_ne!(nodes[0], nodes[1]);
-        let told = eventually("events", || Some(events(&api, "Scheduled")).filter(|told| told.len() == 2)).await;
-        assert!(told.contains(&format!("Successfully assigned default/a to {}", nodes[0])), "{told:?}");
+        let told = eventually("events", || {
+            Some(events(&api, "Scheduled")).filter(|told| told.len() == 2)
+        })
+        .await;
+        assert!(
+            told.contains(&format!("Successfully assigned default/a to {}", nodes[0])),
+            "{told:?}"
+        );
         let event = &api.all(kinds::EVENT)[0];
         assert_eq!(event["source"]["component"], "default-scheduler");
         assert_eq!(event["involvedObject"]["kind"], "Pod");
@@ -82,7 +96,10 @@ async fn pods_are_bound_and_told_of() {
     .await
     .unwrap();
     let lease = api.find(kinds::LEASE, "kube-system", "kube-scheduler").unwrap();
-    assert_eq!(lease["spec"]["holderIdentity"], "", "the lease is given up at the end");
+    assert_eq!(
+        lease["spec"]["holderIdentity"], "",
+        "the lease is given up at the end"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,12 +110,24 @@ async fn a_pod_that_fits_nowhere_says_why_and_is_bound_when_it_fits() {
     with_scheduler(&api, async {
         let expected = "0/1 nodes are available: 1 Insufficient cpu.";
         let condition = eventually("condition", || {
-            api.find(kinds::POD, "default", "big")?.pointer("/status/conditions/0").cloned()
+            api.find(kinds::POD, "default", "big")?
+                .pointer("/status/conditions/0")
+                .cloned()
         })
         .await;
         assert_eq!(
-            (&condition["type"], &condition["status"], &condition["reason"], &condition["message"]),
-            (&json!("PodScheduled"), &json!("False"), &json!("Unschedulable"), &json!(expected))
+            (
+                &condition["type"],
+                &condition["status"],
+                &condition["reason"],
+                &condition["message"]
+            ),
+            (
+                &json!("PodScheduled"),
+                &json!("False"),
+                &json!("Unschedulable"),
+                &json!(expected)
+            )
         );
         let told = eventually("event", || events(&api, "FailedScheduling").pop()).await;
         assert_eq!(told, expected);
@@ -107,7 +136,11 @@ async fn a_pod_that_fits_nowhere_says_why_and_is_bound_when_it_fits() {
     })
     .await
     .unwrap();
-    let patches = api.log().iter().filter(|line| line.starts_with("patch pods")).count();
+    let patches = api
+        .log()
+        .iter()
+        .filter(|line| line.starts_with("patch pods"))
+        .count();
     assert_eq!(patches, 1, "a condition is written once: {:?}", api.log());
 }
 
@@ -116,7 +149,10 @@ async fn bindings_survive_an_apiserver_that_goes_away() {
     let api = FakeApi::default();
     api.seed(kinds::NODE, node("n1", "1"));
     with_scheduler(&api, async {
-        eventually("the lease", || api.find(kinds::LEASE, "kube-system", "kube-scheduler")).await;
+        eventually("the lease", || {
+            api.find(kinds::LEASE, "kube-system", "kube-scheduler")
+        })
+        .await;
         api.fail_after(Some(2));
         for number in 0..5 {
             api.seed(kinds::POD, pod(&format!("p{number}"), "150m"));
@@ -143,7 +179,10 @@ async fn a_scheduler_that_lost_its_lease_ends_and_writes_no_more() {
         "spec": {"holderIdentity": "thief", "leaseDurationSeconds": 15, "leaseTransitions": 9},
     });
     let ended = with_scheduler(&api, async {
-        eventually("the lease", || api.find(kinds::LEASE, "kube-system", "kube-scheduler")).await;
+        eventually("the lease", || {
+            api.find(kinds::LEASE, "kube-system", "kube-scheduler")
+        })
+        .await;
         api.seed(kinds::LEASE, stolen);
         api.seed(kinds::POD, pod("a", "100m"));
         Clock::system().sleep(Duration::from_secs(5)).await;

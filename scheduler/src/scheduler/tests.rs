@@ -52,8 +52,15 @@ fn a_confirmed_pod_is_counted_once() {
     scheduler.pod_changed(&key("a"), Some(&pod), Some(&confirmed), ZERO);
     assert_eq!(scheduler.assumed(), 0);
     assert!(scheduler.queue().is_empty());
-    assert_eq!(scheduler.snapshot().find("n1").unwrap().cpu_milli().requested, 600);
-    assert_eq!(scheduler.snapshot().version(), version, "a confirmation changes nothing");
+    assert_eq!(
+        scheduler.snapshot().find("n1").unwrap().cpu_milli().requested,
+        600
+    );
+    assert_eq!(
+        scheduler.snapshot().version(),
+        version,
+        "a confirmation changes nothing"
+    );
     scheduler.pod_changed(&key("a"), Some(&confirmed), None, ZERO);
     assert_eq!(scheduler.snapshot().find("n1").unwrap().cpu_milli().requested, 0);
 }
@@ -64,7 +71,11 @@ fn a_refused_binding_gives_back_and_is_tried_again() {
     arrive(&mut scheduler, "a", 600);
     scheduler.schedule(ZERO, 10);
     scheduler.refused(&key("a"), "another uid", ZERO);
-    assert_eq!(scheduler.assumed(), 1, "the refusal was for an earlier pod of that name");
+    assert_eq!(
+        scheduler.assumed(),
+        1,
+        "the refusal was for an earlier pod of that name"
+    );
     scheduler.refused(&key("a"), "a", ZERO);
     assert_eq!(scheduler.snapshot().find("n1").unwrap().pods().requested, 0);
     assert_eq!(decisions(&mut scheduler, ZERO), [""; 0]);
@@ -81,9 +92,15 @@ fn bound_elsewhere_by_somebody_else() {
     assert_eq!(scheduler.snapshot().find("n1").unwrap().pods().requested, 0);
     // The node is told later than its pod; the pod is counted all the same.
     scheduler.node_changed(&Key::new("", "n2"), Some(&Arc::new(node("n2", 1_000, 1_000, 10))));
-    assert_eq!(scheduler.snapshot().find("n2").unwrap().cpu_milli().requested, 600);
+    assert_eq!(
+        scheduler.snapshot().find("n2").unwrap().cpu_milli().requested,
+        600
+    );
     scheduler.refused(&key("a"), "a", ZERO);
-    assert_eq!(scheduler.snapshot().find("n2").unwrap().cpu_milli().requested, 600);
+    assert_eq!(
+        scheduler.snapshot().find("n2").unwrap().cpu_milli().requested,
+        600
+    );
 }
 
 #[test]
@@ -95,7 +112,11 @@ fn room_wakes_those_who_wait_for_it_and_a_heartbeat_does_not() {
     assert_eq!(decisions(&mut scheduler, ZERO).len(), 1);
     scheduler.node_changed(&Key::new("", "n1"), Some(&Arc::new(node("n1", 1_000, 1_000, 10))));
     scheduler.node_changed(&Key::new("", "n2"), Some(&Arc::new(node("n2", 100, 1_000, 10))));
-    assert_eq!(decisions(&mut scheduler, MINUTE), [""; 0], "the new node is too small");
+    assert_eq!(
+        decisions(&mut scheduler, MINUTE),
+        [""; 0],
+        "the new node is too small"
+    );
     scheduler.pod_changed(&key("r"), Some(&running), None, MINUTE);
     assert_eq!(decisions(&mut scheduler, MINUTE), ["a -> n1"]);
 }
@@ -107,10 +128,16 @@ fn pods_of_others_gated_and_deleted_ones_are_left_alone() {
     let edit = |edit: &dyn Fn(&mut Unbound)| {
         let mut unbound = pod.unbound().unwrap().clone();
         edit(&mut unbound);
-        Arc::new(Pod { uid: "a".into(), state: crate::projection::State::Unbound(Box::new(unbound)) })
+        Arc::new(Pod {
+            uid: "a".into(),
+            state: crate::projection::State::Unbound(Box::new(unbound)),
+        })
     };
     let gated = edit(&|unbound| unbound.is_gated = true);
-    for other in [edit(&|unbound| unbound.scheduler_name = "x".into()), gated.clone()] {
+    for other in [
+        edit(&|unbound| unbound.scheduler_name = "x".into()),
+        gated.clone(),
+    ] {
         scheduler.pod_changed(&key("a"), None, Some(&other), ZERO);
         assert!(scheduler.queue().is_empty());
     }
@@ -119,14 +146,23 @@ fn pods_of_others_gated_and_deleted_ones_are_left_alone() {
     let deleting = edit(&|unbound| unbound.is_deleting = true);
     scheduler.pod_changed(&key("a"), Some(&pod), Some(&deleting), ZERO);
     assert!(scheduler.queue().is_empty());
-    assert_eq!((scheduler.assumed(), scheduler.snapshot().find("n1").unwrap().pods().requested), (0, 0));
+    assert_eq!(
+        (
+            scheduler.assumed(),
+            scheduler.snapshot().find("n1").unwrap().pods().requested
+        ),
+        (0, 0)
+    );
 }
 
 #[test]
 fn a_finished_pod_gives_back_its_room() {
     let mut scheduler = scheduler(&[node("n1", 1_000, 1_000, 10)]);
     let running = bound("a", "n1", &requirements(1_000, 1));
-    let done = Arc::new(Pod { uid: "a".into(), state: crate::projection::State::Terminated });
+    let done = Arc::new(Pod {
+        uid: "a".into(),
+        state: crate::projection::State::Terminated,
+    });
     scheduler.pod_changed(&key("a"), None, Some(&running), ZERO);
     scheduler.pod_changed(&key("a"), Some(&running), Some(&done), ZERO);
     assert_eq!(scheduler.snapshot().find("n1").unwrap().pods().requested, 0);

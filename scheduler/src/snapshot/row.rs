@@ -59,7 +59,10 @@ impl<'a> NodeRow<'a> {
     #[must_use]
     pub fn ephemeral_storage_bytes(self) -> Usage {
         let columns = &self.snapshot.columns;
-        self.usage(&columns.allocatable_ephemeral_storage_bytes, &columns.ephemeral_storage_bytes)
+        self.usage(
+            &columns.allocatable_ephemeral_storage_bytes,
+            &columns.ephemeral_storage_bytes,
+        )
     }
 
     /// As [`Self::cpu_milli`], with pods that request none counted as small ones.
@@ -87,7 +90,9 @@ impl<'a> NodeRow<'a> {
     #[must_use]
     pub fn extended(self, name: &str) -> Usage {
         let amount = |list: &[(Box<str>, i64)]| {
-            list.iter().find(|(candidate, _)| **candidate == *name).map_or(0, |(_, amount)| *amount)
+            list.iter()
+                .find(|(candidate, _)| **candidate == *name)
+                .map_or(0, |(_, amount)| *amount)
         };
         Usage {
             allocatable: amount(&self.node.allocatable.extended),
@@ -109,6 +114,9 @@ impl<'a> NodeRow<'a> {
 
     fn usage(self, allocatable: &[i64], requested: &[i64]) -> Usage {
         let at = self.index.position();
-        Usage { allocatable: allocatable[at], requested: requested[at] }
+        Usage {
+            allocatable: allocatable[at],
+            requested: requested[at],
+        }
     }
 }

@@ -28,7 +28,11 @@ fn load(kind: u8) -> Load {
     };
     if kind == 2 {
         load.requests.extended = Box::new([("example.com/gpu".into(), 1)]);
-        load.host_ports = Box::new([HostPort { port: 80, protocol: "TCP".into(), ip: "".into() }]);
+        load.host_ports = Box::new([HostPort {
+            port: 80,
+            protocol: "TCP".into(),
+            ip: "".into(),
+        }]);
     }
     load
 }
@@ -38,7 +42,11 @@ type Shown = Vec<(String, i64, i64, i64, i64, usize, u32, u32)>;
 
 fn shown(snapshot: &Snapshot) -> Shown {
     let owned = |owner: &str, row: NodeRow<'_>| {
-        snapshot.owned(owner).and_then(|nodes| nodes.get(&row.index())).copied().unwrap_or_default()
+        snapshot
+            .owned(owner)
+            .and_then(|nodes| nodes.get(&row.index()))
+            .copied()
+            .unwrap_or_default()
     };
     let mut shown: Shown = snapshot
         .iter()
@@ -112,7 +120,10 @@ fn a_heartbeat_changes_nothing() {
     let (index, events) = snapshot.set_node(Arc::new(node("n1", 1_000, 100, 10)));
     assert_eq!(events, ClusterEvents::NODE_ADDED);
     let version = snapshot.version();
-    assert_eq!(snapshot.set_node(Arc::new(node("n1", 1_000, 100, 10))), (index, ClusterEvents::default()));
+    assert_eq!(
+        snapshot.set_node(Arc::new(node("n1", 1_000, 100, 10))),
+        (index, ClusterEvents::default())
+    );
     assert_eq!(snapshot.version(), version);
     let (_, events) = snapshot.set_node(Arc::new(node("n1", 2_000, 100, 10)));
     assert_eq!(events, ClusterEvents::NODE_ALLOCATABLE);

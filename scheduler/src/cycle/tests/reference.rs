@@ -17,7 +17,10 @@ pub struct Cluster {
 
 impl Cluster {
     fn loads<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Load> {
-        self.pods.iter().filter(|(name, _)| **name == *node.name).map(|(_, load)| load)
+        self.pods
+            .iter()
+            .filter(|(name, _)| **name == *node.name)
+            .map(|(_, load)| load)
     }
 
     fn sum(&self, node: &Node, amount: impl Fn(&Load) -> i64) -> i64 {
@@ -34,17 +37,27 @@ impl Cluster {
             })
         };
         let requests = &pod.load.requests;
-        let selected = pod.node_selector.iter().all(|wanted| node.labels.contains(wanted));
-        let required =
-            pod.required_terms.as_ref().is_none_or(|terms| terms.iter().any(|term| term.matches(&node.name, &node.labels)));
+        let selected = pod
+            .node_selector
+            .iter()
+            .all(|wanted| node.labels.contains(wanted));
+        let required = pod
+            .required_terms
+            .as_ref()
+            .is_none_or(|terms| terms.iter().any(|term| term.matches(&node.name, &node.labels)));
         let cordon_tolerated = tolerated("node.kubernetes.io/unschedulable", "", Effect::NoSchedule);
         let cpu_left = node.allocatable.cpu_milli - self.sum(node, |load| load.requests.cpu_milli);
         let memory_left = node.allocatable.memory_bytes - self.sum(node, |load| load.requests.memory_bytes);
         let ports_clash = self.loads(node).any(|load| {
-            load.host_ports.iter().any(|taken| pod.load.host_ports.iter().any(|port| port.port == taken.port))
+            load.host_ports
+                .iter()
+                .any(|taken| pod.load.host_ports.iter().any(|port| port.port == taken.port))
         });
         (!node.is_unschedulable || cordon_tolerated)
-            && node.taints.iter().all(|taint| !hard(taint.effect) || tolerated(&taint.key, &taint.value, taint.effect))
+            && node
+                .taints
+                .iter()
+                .all(|taint| !hard(taint.effect) || tolerated(&taint.key, &taint.value, taint.effect))
             && selected
             && required
             && !ports_clash
@@ -55,17 +68,29 @@ impl Cluster {
 
     /// The total score of every node that admits the pod.
     pub fn scores(&self, pod: &Requirements) -> BTreeMap<String, i64> {
-        let nodes: Vec<&Node> = self.nodes.values().filter(|node| self.admits(pod, node)).collect();
+        let nodes: Vec<&Node> = self
+            .nodes
+            .values()
+            .filter(|node| self.admits(pod, node))
+            .collect();
         let soft_taints = |node: &Node| {
-            let soft = node.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule);
+            let soft = node
+                .taints
+                .iter()
+                .filter(|taint| taint.effect == Effect::PreferNoSchedule);
             soft.filter(|taint| !taint.is_tolerated(&pod.tolerations)).count() as i64
         };
         let preference = |node: &Node| {
-            let matching = pod.preferred_terms.iter().filter(|term| term.term.matches(&node.name, &node.labels));
+            let matching = pod
+                .preferred_terms
+                .iter()
+                .filter(|term| term.term.matches(&node.name, &node.labels));
             matching.map(|term| term.weight).sum::<i64>()
         };
         let siblings = |node: &Node| {
-            self.loads(node).filter(|load| load.owner.is_some() && load.owner == pod.load.owner).count() as i64
+            self.loads(node)
+                .filter(|load| load.owner.is_some() && load.owner == pod.load.owner)
+                .count() as i64
         };
         let max = |of: &dyn Fn(&Node) -> i64| nodes.iter().map(|node| of(node)).max().unwrap_or_default();
         let min = |of: &dyn Fn(&Node) -> i64| nodes.iter().map(|node| of(node)).min().unwrap_or_default();
@@ -95,7 +120,8 @@ impl Cluster {
     }
 
     fn least_allocated(&self, pod: &Requirements, node: &Node) -> i64 {
-        let share = |capacity: i64, used: i64, wanted: i64| (capacity - used - wanted).max(0) * 100 / capacity;
+        let share =
+            |capacity: i64, used: i64, wanted: i64| (capacity - used - wanted).max(0) * 100 / capacity;
         let requests = &pod.load.requests;
         let cpu = share(
             node.allocatable.cpu_milli,
