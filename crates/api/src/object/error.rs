@@ -93,8 +93,10 @@ impl DecodeError {
             .rsplit_once(" at line ")
             .map_or(message.as_str(), |(message, _)| message);
         let offset = scan::offset_of(json, source.line(), source.column());
+        let path = scan::path_at(json, offset);
+        let path = if path.is_empty() { "<nil>".to_owned() } else { path };
         Self::Field {
-            path: scan::path_at(json, offset),
+            path,
             message: message.to_owned(),
         }
     }

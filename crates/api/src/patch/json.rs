@@ -6,6 +6,8 @@ use crate::status::ApiError;
 
 /// Most operations in a patch; upstream's limit.
 pub const OPERATIONS_MAX: usize = 10_000;
+/// Most bytes that `copy` operations may add: each can double the object, so a short patch could fill the memory.
+pub const COPIES_MAX_BYTES: usize = 3 * 1024 * 1024;
 
 /// Applies a JSON patch; all operations or none.
 ///
@@ -21,6 +23,34 @@ pub fn apply(object: &Value, patch: &[u8]) -> Result<Value, ApiError> {
         return Err(ApiError::request_entity_too_large(why));
     }
     let mut patched = object.clone();
-    json_patch::patch(&mut patched, &patch).map_err(|_| ApiError::unprocessable())?;
+    let mut copied = 0;
+    for operation in &patch.0 {
+        if let json_patch::PatchOperation::Copy(copy) = operation {
+            copied += patched.pointer(copy.from.as_str()).map_or(0, size_bytes);
+        }
+        if copied > COPIES_MAX_BYTES {
+            let why = format!("the copies of a JSON patch may have at most {COPIES_MAX_BYTES} bytes");
+            return Err(ApiError::request_entity_too_large(why));
+        }
+        json_patch::patch(&mut patched, std::slice::from_ref(operation))
+            .map_err(|_| ApiError::unprocessable())?;
+    }
     Ok(patched)
+}
+
+/// About how long the value is as JSON.
+fn size_bytes(value: &Value) -> usize {
+    const SCALAR: usize = 8;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => SCALAR,
+        Value::String(text) => SCALAR + text.len(),
+        Value::Array(items) => SCALAR + items.iter().map(size_bytes).sum::<usize>(),
+        Value::Object(fields) => {
+            SCALAR
+                + fields
+                    .iter()
+                    .map(|(key, value)| SCALAR + key.len() + size_bytes(value))
+                    .sum::<usize>()
+        }
+    }
 }

@@ -29,6 +29,9 @@ fn json_patches_apply_whole_or_not_at_all() {
     check("nonsense", 400);
     let operations = vec![r#"{"op":"add","path":"/z","value":1}"#; json::OPERATIONS_MAX + 1].join(",");
     check(&format!("[{operations}]"), 413);
+    let double = |n: usize| format!(r#"{{"op":"copy","from":"","path":"/a/{n}"}}"#);
+    let doubling = (0..64).map(double).collect::<Vec<_>>().join(",");
+    check(&format!("[{doubling}]"), 413);
 }
 
 /// The examples of RFC 7386, appendix A, that a patch of an object can take.

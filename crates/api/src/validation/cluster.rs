@@ -77,13 +77,6 @@ pub fn lease(lease: &Lease) -> Vec<FieldError> {
         errors.push(FieldError::invalid(&path, seconds, "must be greater than 0"));
     }
     not_negative(&mut errors, &path, "leaseTransitions", spec.lease_transitions);
-    if spec.holder_identity.as_deref() == Some("") {
-        errors.push(FieldError::invalid(
-            &path.child("holderIdentity"),
-            "",
-            "must not be empty",
-        ));
-    }
     errors
 }
 

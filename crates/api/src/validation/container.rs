@@ -42,19 +42,7 @@ pub(super) fn container(
         "" => errors.push(FieldError::required(&path.child("name"), "")),
         name => form(errors, path, "name", name, names::label(name)),
     }
-    let image = text(&own.image);
-    required(errors, path, "image", image);
-    if image.trim() != image {
-        let detail = "must not have leading or trailing whitespace";
-        errors.push(FieldError::invalid(&path.child("image"), image, detail));
-    }
-    one_of(
-        errors,
-        path,
-        "imagePullPolicy",
-        &own.image_pull_policy,
-        &["Always", "IfNotPresent", "Never"],
-    );
+    image(errors, own, path);
     let policies = ["FallbackToLogsOnError", "File"];
     one_of(
         errors,
@@ -72,21 +60,7 @@ pub(super) fn container(
     for (index, variable) in own.env.iter().flatten().enumerate() {
         env(errors, variable, &path.child("env").index(index));
     }
-    for (index, source) in own.env_from.iter().flatten().enumerate() {
-        let path = path.child("envFrom").index(index);
-        let sources = [
-            ("configMapRef", source.config_map_ref.is_some()),
-            ("secretRef", source.secret_ref.is_some()),
-        ];
-        let none = "must specify one of: `configMapRef` or `secretRef`";
-        exactly_one(
-            errors,
-            &path,
-            &sources,
-            none,
-            "may not have more than one field specified at a time",
-        );
-    }
+    env_from(errors, own, path);
     mounts(
         errors,
         own.volume_mounts.as_deref().unwrap_or_default(),
@@ -103,6 +77,40 @@ pub(super) fn container(
         .and_then(|context| context.run_as_user)
     {
         not_negative(errors, &path.child("securityContext"), "runAsUser", Some(user));
+    }
+}
+
+fn image(errors: &mut Errors, own: &Container, path: &Path) {
+    let image = text(&own.image);
+    required(errors, path, "image", image);
+    if image.trim() != image {
+        let detail = "must not have leading or trailing whitespace";
+        errors.push(FieldError::invalid(&path.child("image"), image, detail));
+    }
+    one_of(
+        errors,
+        path,
+        "imagePullPolicy",
+        &own.image_pull_policy,
+        &["Always", "IfNotPresent", "Never"],
+    );
+}
+
+fn env_from(errors: &mut Errors, own: &Container, path: &Path) {
+    for (index, source) in own.env_from.iter().flatten().enumerate() {
+        let path = path.child("envFrom").index(index);
+        let sources = [
+            ("configMapRef", source.config_map_ref.is_some()),
+            ("secretRef", source.secret_ref.is_some()),
+        ];
+        let none = "must specify one of: `configMapRef` or `secretRef`";
+        exactly_one(
+            errors,
+            &path,
+            &sources,
+            none,
+            "may not have more than one field specified at a time",
+        );
     }
 }
 

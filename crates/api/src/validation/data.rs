@@ -47,7 +47,8 @@ pub fn config_map(map: &ConfigMap) -> Vec<FieldError> {
     let size = data.map(|(_, value)| value.len()).sum::<usize>()
         + binary.map(|(_, value)| value.0.len()).sum::<usize>();
     if size > DATA_MAX_BYTES {
-        errors.push(FieldError::too_long(&Path::root(), DATA_MAX_BYTES));
+        // The whole object is too long, and this is how upstream writes the path of nothing.
+        errors.push(FieldError::too_long(&Path::new("[]"), DATA_MAX_BYTES));
     }
     errors
 }
