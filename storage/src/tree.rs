@@ -151,6 +151,13 @@ impl Tree {
         }
     }
 
+    /// Takes back that `id` is gone.
+    pub fn revive(&mut self, id: FileId) {
+        if self.gone.remove(&id) {
+            self.gone_order.retain(|gone| *gone != id);
+        }
+    }
+
     /// Whether `id` is known to be gone for good.
     pub fn is_gone(&self, id: FileId) -> bool {
         self.gone.contains(&id)
@@ -231,5 +238,12 @@ mod tests {
             inode: 0,
             birth_ns: 9
         }));
+        let last = FileId {
+            inode: MAX_GONE as u64,
+            birth_ns: 9,
+        };
+        tree.revive(last);
+        assert!(!tree.is_gone(last));
+        assert_eq!(tree.gone_order.len(), MAX_GONE - 1);
     }
 }

@@ -92,7 +92,7 @@ fn an_inode_number_used_again_is_stale() {
     let disk = Disk::new();
     let (root, export) = (disk.root(), disk.export());
     let mut seen = Vec::<FileId>::new();
-    // Fast enough for many births in one tick of the clock, on a disk that hands out the lowest free number.
+    // Disks commonly hand out the lowest free number, so that these files share one.
     for _ in 0..50 {
         let file = disk.make(root, "file");
         assert!(!seen.contains(&file), "an identity came back");
