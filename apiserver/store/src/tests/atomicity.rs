@@ -54,7 +54,7 @@ fn stopped_at(stop: u64, commits: usize) -> bool {
         config.segment_bytes = 900;
     }) {
         for n in 0..commits {
-            if !store.writer.commit_group(vec![triple(n)])[0].is_ok() {
+            if store.writer.commit_group(vec![triple(n)])[0].is_err() {
                 break;
             }
             acknowledged = n + 1;

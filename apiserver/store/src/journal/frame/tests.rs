@@ -11,7 +11,7 @@ fn entry(n: u8) -> RawEntry {
     let record = Bytes::from(vec![n; 20 + usize::from(n)]);
     RawEntry {
         key: format!("/k/{n}").as_str().into(),
-        deleted: n % 3 == 0,
+        deleted: n.is_multiple_of(3),
         fence: None,
         record,
     }
