@@ -99,8 +99,9 @@ impl Rig {
 
     async fn stop(&mut self) {
         self.shutdown.trigger();
-        if let Ok(outcome) = (&mut self.process).await {
-            outcome.expect("the process ends well");
+        if !self.process.is_finished() {
+            let ended = (&mut self.process).await.expect("the process does not panic");
+            ended.expect("the process ends well");
         }
     }
 

@@ -70,7 +70,9 @@ async fn a_pool_registers_and_says_how_its_nodes_are() {
     let agent = agent(&api, &env, 3);
     assert_eq!(agent.register().await.expect("registered").len(), 3);
     let (readied, told) = tokio::sync::oneshot::channel();
-    tokio::spawn(agent.report(nodes, pods, shutdown.clone(), move || drop(readied.send(()))));
+    tokio::spawn(agent.report(nodes, pods, shutdown.clone(), move || {
+        let _ = readied.send(());
+    }));
     settle(&env).await;
     assert_eq!(
         ready(&api, "node-2"),

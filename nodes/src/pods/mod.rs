@@ -4,6 +4,8 @@
 //! task, timer or lock of its own, which is what makes it cheap.
 
 pub mod container;
+pub mod effect;
+mod ending;
 mod environment;
 pub mod inbox;
 pub mod manager;

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Moment,
-    container::Tally,
-    worker::{Effect, Worker},
-};
+use super::{Moment, container::Tally, effect::Effect, ending::DEFAULT_GRACE_SECONDS, worker::Worker};
 use crate::probes::ProbeKind;
 
 /// Failures in a row that count as failure where the probe does not say.
@@ -89,7 +85,11 @@ impl Worker {
                 kind.name().to_lowercase()
             );
             out.push(Effect::normal("Killing", message));
-            let grace = self.pod.spec.termination_grace_period_seconds.unwrap_or(30);
+            let grace = self
+                .pod
+                .spec
+                .termination_grace_period_seconds
+                .unwrap_or(DEFAULT_GRACE_SECONDS);
             self.stop(at, Duration::from_secs(u64::from(grace)), now, out);
         }
         self.advance(now, out);

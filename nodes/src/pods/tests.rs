@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{
     Moment,
     container::{Reason, State, Waits},
+    effect::Effect,
     view::PodView,
-    worker::{Effect, Stage, Worker},
+    worker::{Stage, Worker},
 };
 use crate::{probes::ProbeKind, status};
 

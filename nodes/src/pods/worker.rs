@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{
     Moment,
     container::{Container, Reason, State, Termination, Waiting, Waits, restarts},
+    effect::Effect,
     view::{ContainerSpec, PodView, RestartPolicy},
 };
 use crate::probes::ProbeKind;
@@ -63,54 +64,6 @@ pub enum Stage {
     Finished,
     /// Nothing is left of it but its object.
     Gone,
-}
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Give it an address and its volumes, then call [`Worker::prepared`] or [`Worker::not_prepared`].
-    Prepare,
-    /// Start a container, then call [`Worker::started`], [`Worker::cannot_start`] or [`Worker::ended`].
-    Start(usize),
-    /// Ask a container to end within a time, then call [`Worker::ended`].
-    Stop(usize, Duration),
-    /// Remove the pod's object.
-    Remove,
-    /// Tell people.
-    Event(Note),
-}
-
-/// An event about a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Whether it is a warning.
-    pub warning: bool,
-    /// In one CamelCase word.
-    pub reason: &'static str,
-    /// For people.
-    pub message: String,
-}
-
-impl Effect {
-    /// A normal event.
-    #[must_use]
-    pub fn normal(reason: &'static str, message: String) -> Self {
-        Self::Event(Note {
-            warning: false,
-            reason,
-            message,
-        })
-    }
-
-    /// A warning.
-    #[must_use]
-    pub fn warning(reason: &'static str, message: String) -> Self {
-        Self::Event(Note {
-            warning: true,
-            reason,
-            message,
-        })
-    }
 }
 
 impl Worker {
@@ -237,54 +190,6 @@ impl Worker {
         self.note_readiness(now);
     }
 
-    fn terminate(&mut self, now: Moment, out: &mut Vec<Effect>) {
-        if !matches!(self.stage, Stage::Terminating | Stage::Gone) {
-            self.stage = Stage::Terminating;
-            let grace = self.grace_left(now);
-            for at in 0..self.containers.len() {
-                if self.containers[at].is_live() {
-                    out.push(Effect::normal(
-                        "Killing",
-                        format!("Stopping container {}", self.spec(at).name),
-                    ));
-                    self.stop(at, grace, now, out);
-                }
-            }
-        }
-        if self.stage == Stage::Terminating && !self.containers.iter().any(Container::is_live) {
-            self.stage = Stage::Gone;
-            self.changed = true;
-            out.push(Effect::Remove);
-        }
-    }
-
-    fn grace_left(&self, now: Moment) -> Duration {
-        let meta = &self.pod.metadata;
-        let seconds = meta
-            .deletion_grace_period_seconds
-            .or(self.pod.spec.termination_grace_period_seconds);
-        let whole = Duration::from_secs(u64::from(seconds.unwrap_or(30)));
-        // The timestamp is when the grace period ends. It has whole seconds, cut off, and must not take a second away.
-        let until = meta
-            .deletion_timestamp
-            .map_or(now.wall, |end| end + Duration::from_secs(1));
-        let left = Duration::try_from(until.duration_since(now.wall)).unwrap_or_default();
-        left.min(whole)
-    }
-
-    pub(super) fn stop(&mut self, at: usize, grace: Duration, now: Moment, out: &mut Vec<Effect>) {
-        let container = &mut self.containers[at];
-        let since = match container.state {
-            State::Running(since) => since,
-            State::Starting => now,
-            // It has been asked already, and hears of a shorter time all the same.
-            State::Stopping(since) => since,
-            State::Waiting(_) | State::Ended(_) => return,
-        };
-        container.state = State::Stopping(since);
-        out.push(Effect::Stop(at, grace));
-    }
-
     /// Starts what should run and does not.
     fn run(&mut self, now: Moment, out: &mut Vec<Effect>) {
         let init_count = self.init_count();
@@ -337,21 +242,6 @@ impl Worker {
         }
         container.begin();
         out.push(Effect::Start(at));
-    }
-
-    /// The pod will not run any more by itself; sidecars end with it.
-    fn finish(&mut self, now: Moment, out: &mut Vec<Effect>) {
-        let grace = Duration::from_secs(u64::from(
-            self.pod.spec.termination_grace_period_seconds.unwrap_or(30),
-        ));
-        let sidecars: Vec<usize> = (0..self.init_count())
-            .filter(|&at| self.containers[at].is_running())
-            .collect();
-        for at in sidecars {
-            self.stop(at, grace, now, out);
-        }
-        self.stage = Stage::Finished;
-        (self.changed, self.unsaved) = (true, true);
     }
 
     /// The pod has its address and its volumes.

@@ -22,14 +22,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::pods::inbox::Message;
 
-/// Users who may reach into pods.
-const CALLERS: [&str; 4] = [
-    "apiserver",
-    "system:apiserver",
-    "kube-apiserver",
-    "kube-apiserver-kubelet-client",
-];
-/// A group whose members may.
+/// The user who may reach into pods.
+const APISERVER: &str = "system:apiserver";
+/// A group whose members may too.
 const CALLER_GROUP: &str = "system:masters";
 
 /// Serves [`NodeService`].
@@ -78,7 +73,7 @@ impl NodeService for Server {
 fn authorize<T>(request: &Request<T>) -> Result<(), Status> {
     let peer = request.extensions().get::<Arc<Peer>>();
     match peer {
-        Some(peer) if CALLERS.contains(&&*peer.user) || peer.is_in(CALLER_GROUP) => Ok(()),
+        Some(peer) if peer.user == APISERVER || peer.is_in(CALLER_GROUP) => Ok(()),
         Some(peer) if !peer.is_anonymous() => Err(Status::permission_denied(format!(
             "user {:?} may not reach into pods",
             peer.user

@@ -24,10 +24,11 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     Moment,
     container::Waits,
+    effect::Effect,
     inbox::{Dirty, MAX_MESSAGES, Message},
     timers::{Timer, Timers},
     view::PodView,
-    worker::{Effect, Stage, Worker},
+    worker::{Stage, Worker},
 };
 use crate::{
     agent::view::{NodeView, ServiceView},

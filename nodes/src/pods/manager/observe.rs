@@ -7,10 +7,7 @@ use coracle_runtime::{Key, Note, ObjectRef};
 use super::{Activity, Entry, Manager};
 use crate::{
     network::ipam::Ipam,
-    pods::{
-        view::PodView,
-        worker::{self, Worker},
-    },
+    pods::{effect, view::PodView, worker::Worker},
     volumes::Volumes,
 };
 
@@ -194,7 +191,7 @@ impl Manager {
     }
 
     /// Records an event about a pod.
-    pub(super) fn tell(&self, uid: &Arc<str>, note: worker::Note) {
+    pub(super) fn tell(&self, uid: &Arc<str>, note: effect::Note) {
         let Some(entry) = self.pods.get(uid) else { return };
         let regarding = ObjectRef {
             api_version: "v1".to_owned(),

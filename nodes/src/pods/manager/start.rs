@@ -6,10 +6,10 @@ use super::{Activity, Manager, Process};
 use crate::{
     pods::{
         container::Reason,
+        effect::{Effect, Note},
         environment::{self, Objects},
         inbox::{Instance, Message},
         timers::Timer,
-        worker::{Effect, Note},
     },
     probes::ProbeKind,
     runtime::{
