@@ -59,7 +59,7 @@ impl Verb {
         };
         // Whatever is namespaced is written in a namespace.
         let everywhere = target.resource.namespaced && target.namespace.is_empty();
-        (target.serves(verb.name()) && !(everywhere && !verb.is_read())).then_some(verb)
+        (target.serves(verb.name()) && (verb.is_read() || !everywhere)).then_some(verb)
     }
 
     /// As discovery and RBAC call it.

@@ -10,6 +10,7 @@ use tower::ServiceExt;
 
 use super::*;
 
+mod judged;
 mod logs;
 mod reads;
 mod watches;
