@@ -39,6 +39,8 @@ pub struct Config {
     pub cluster_cidrs: Vec<(Ipv4Addr, u8)>,
     /// Prefix length of the range of one node.
     pub node_cidr_mask: u8,
+    /// The certificate of the cluster's authority, for the ConfigMap `kube-root-ca.crt` of each namespace.
+    pub root_ca_pem: Option<String>,
     /// How long things are waited for.
     pub timings: Timings,
 }
@@ -80,6 +82,7 @@ impl Config {
             controllers: vec!["*".to_owned()],
             cluster_cidrs: vec![(Ipv4Addr::new(10, 244, 0, 0), 16)],
             node_cidr_mask: 24,
+            root_ca_pem: None,
             timings: Timings::default(),
         }
     }

@@ -1,4 +1,13 @@
 //! The controllers, a folder each: `mod.rs` says what is watched and how it maps to keys, `plan.rs` thinks.
 
+pub(crate) mod binder;
 pub(crate) mod deployment;
+pub(crate) mod garbage;
+pub(crate) mod namespace;
+pub(crate) mod node_ipam;
+pub(crate) mod node_lifecycle;
+pub(crate) mod pod_gc;
+pub(crate) mod protection;
 pub(crate) mod replicaset;
+pub(crate) mod service_account;
+pub(crate) mod taint_eviction;

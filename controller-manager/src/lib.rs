@@ -6,6 +6,8 @@
 mod config;
 mod controllers;
 mod run;
+#[cfg(test)]
+mod testing;
 mod view;
 mod world;
 mod writes;

@@ -11,15 +11,25 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use crate::{
     Config,
     controllers::{
+        binder::VolumeBinder,
         deployment::DeploymentController,
+        garbage::GarbageCollector,
+        namespace::NamespaceController,
+        node_ipam::{self, NodeIpam},
+        node_lifecycle::NodeLifecycle,
+        pod_gc::PodGarbage,
+        protection::Protection,
         replicaset::{ReplicaSetController, Tallies},
+        service_account::ServiceAccounts,
+        taint_eviction::TaintEviction,
     },
     world::World,
 };
 
-/// Namespace and name of the Lease.
-const LEASE_NAMESPACE: &str = "kube-system";
-const LEASE_NAME: &str = "kube-controller-manager";
+/// Namespace of the Lease.
+pub(crate) const LEASE_NAMESPACE: &str = "kube-system";
+/// Name of the Lease.
+pub(crate) const LEASE_NAME: &str = "kube-controller-manager";
 
 /// Runs until shutdown, or until leadership is lost.
 ///
@@ -54,6 +64,8 @@ pub async fn run_with(
             crate::CONTROLLERS.join(", ")
         );
     }
+    node_ipam::check(&config.cluster_cidrs, config.node_cidr_mask)
+        .map_err(|why| anyhow::anyhow!("give nodes their pod ranges: {why}"))?;
     health.set("leader", Check::Waiting("another instance leads".to_owned()));
     let candidate = Candidate {
         namespace: LEASE_NAMESPACE.to_owned(),
@@ -119,6 +131,15 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     let tallies = Tallies::follow(&world.pods.cache);
     start.add("replicaset", || ReplicaSetController::new(world, &tallies));
     start.add("deployment", || DeploymentController::new(world, &tallies));
+    start.add("node-ipam", || NodeIpam::new(world, config));
+    start.add("node-lifecycle", || NodeLifecycle::new(world, config));
+    start.add("node-lifecycle", || TaintEviction::new(world));
+    start.add("garbage-collector", || GarbageCollector::new(world));
+    start.add("namespace", || NamespaceController::new(world, config));
+    start.add("pod-garbage-collector", || PodGarbage::new(world, config));
+    start.add("volume-binder", || VolumeBinder::new(world));
+    start.add("protection", || Protection::new(world));
+    start.add("service-account", || ServiceAccounts::new(world, config));
     start.loops
 }
 

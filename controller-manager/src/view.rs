@@ -10,10 +10,10 @@ mod replica_set;
 mod small;
 mod template;
 
-pub(crate) use claim::{Claim, ClaimRef, Volume};
-pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, IntOrString, Strategy};
+pub(crate) use claim::{Claim, Volume};
+pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, Strategy};
 pub(crate) use meta::{HasMeta, Meta, Owner};
-pub(crate) use node::{Lease, Node, NodeCondition, Taint};
+pub(crate) use node::{Lease, Node, Taint};
 pub(crate) use pod::{Phase, Pod, Toleration};
 pub(crate) use replica_set::{ReplicaSet, ReplicaSetStatus};
 pub(crate) use small::{Bare, Namespace};

@@ -5,7 +5,7 @@ use coracle_api::Resource;
 use coracle_client::{DeleteOptions, PatchType, Propagation, Write};
 use serde_json::{Value, json};
 
-use crate::view::{Meta, Owner};
+use crate::view::Meta;
 
 /// A merge patch of the object.
 pub(crate) fn patch(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
@@ -137,9 +137,4 @@ pub(crate) fn owner_reference(resource: &Resource, meta: &Meta) -> Value {
         "controller": true,
         "blockOwnerDeletion": true,
     })
-}
-
-/// Whether `owner` is the object of `meta`.
-pub(crate) fn is_owner(owner: Option<&Owner>, meta: &Meta) -> bool {
-    owner.is_some_and(|owner| owner.uid == meta.uid)
 }

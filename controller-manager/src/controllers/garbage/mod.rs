@@ -1,0 +1,239 @@
+//! Deletes what belonged to objects that are gone, and what their deletion waits for.
+//!
+//! The graph is not kept apart: it is the shared caches, with their indexes by the UIDs of owners. An owner is
+//! believed to be gone only after a live look; since a UID never comes back, that is remembered.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use coracle_api::{ApiError, Resource};
+use coracle_runtime::{Controller, Key, Plan, QueueLimits, Watched, WorkQueue};
+use jiff::Timestamp;
+
+use crate::{
+    view::{Bare, Meta, Owner},
+    world::{AnyKind, World},
+};
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use plan::{Dependent, OwnerState, Snapshot};
+
+/// UIDs of owners that are known to be gone; the oldest are forgotten and looked up again when needed.
+const GONE_MAX: usize = 4_096;
+
+/// An object of any kind.
+type Item = (&'static Resource, Key);
+
+pub(crate) struct GarbageCollector {
+    world: Arc<World>,
+    kinds: Vec<Arc<dyn AnyKind>>,
+    /// One at a time looks an owner up, so that a thousand dependents cost one request.
+    gone: tokio::sync::Mutex<Gone>,
+}
+
+#[derive(Default)]
+struct Gone {
+    uids: BTreeSet<Box<str>>,
+    order: VecDeque<Box<str>>,
+}
+
+impl GarbageCollector {
+    pub(crate) fn new(world: &Arc<World>) -> (Arc<Self>, WorkQueue<Item>) {
+        let queue = WorkQueue::new(world.env.cluster_clock.clone(), QueueLimits::default());
+        let kinds = world.kinds();
+        for kind in &kinds {
+            let (queue, resource, weak) = (queue.clone(), kind.resource(), Arc::downgrade(world));
+            kind.subscribe(Box::new(move |old, new| {
+                if new.is_some_and(|new| is_worth_a_look(old, new)) {
+                    queue.add((resource, new.map_or_else(|| Key::new("", ""), Meta::key)));
+                }
+                let Some(world) = weak.upgrade() else { return };
+                if let (Some(gone), None) = (old, new) {
+                    enqueue_dependents(&world, gone, &queue);
+                    enqueue_owners(gone, &queue);
+                } else if let Some(new) =
+                    new.filter(|new| new.is_deleting() && !old.is_some_and(Meta::is_deleting))
+                {
+                    enqueue_dependents(&world, new, &queue);
+                }
+            }));
+        }
+        (
+            Arc::new(Self {
+                world: Arc::clone(world),
+                kinds,
+                gone: tokio::sync::Mutex::default(),
+            }),
+            queue,
+        )
+    }
+
+    fn kind(&self, resource: &Resource) -> Option<&Arc<dyn AnyKind>> {
+        self.kinds.iter().find(|kind| kind.resource() == resource)
+    }
+
+    fn dependents(&self, uid: &str) -> Vec<Dependent> {
+        let mut dependents = Vec::new();
+        for kind in &self.kinds {
+            for meta in kind.owned_by(uid) {
+                let blocks = meta.owners.iter().any(|owner| &*owner.uid == uid && owner.blocks);
+                let has_dependents = self.has_dependents(&meta.uid);
+                dependents.push(Dependent {
+                    resource: kind.resource(),
+                    meta,
+                    blocks,
+                    has_dependents,
+                });
+            }
+        }
+        dependents
+    }
+
+    fn has_dependents(&self, uid: &str) -> bool {
+        self.kinds.iter().any(|kind| kind.has_owned(uid))
+    }
+
+    async fn owner_state(&self, namespace: &str, owner: &Owner) -> Result<OwnerState, ApiError> {
+        // Kinds that are not served cannot be looked up, so their objects are left alone.
+        let Some(resource) = owner.resource else {
+            return Ok(OwnerState::Present);
+        };
+        let namespace = if resource.namespaced { namespace } else { "" };
+        let Some(kind) = self.kind(resource) else {
+            return self.live_state(resource, namespace, owner).await;
+        };
+        match kind.get(&Key::new(namespace, &owner.name)) {
+            Some(meta) if meta.uid == owner.uid => Ok(state_of(&meta)),
+            _ => self.live_state(resource, namespace, owner).await,
+        }
+    }
+
+    /// The cache does not know the owner; perhaps it is only late.
+    async fn live_state(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        owner: &Owner,
+    ) -> Result<OwnerState, ApiError> {
+        let mut gone = self.gone.lock().await;
+        if gone.uids.contains(&owner.uid) {
+            return Ok(OwnerState::Gone);
+        }
+        match self.world.api.get(resource, namespace, &owner.name).await {
+            Ok(object) if *object.uid == *owner.uid => {
+                let Bare { meta } = object.read()?;
+                return Ok(state_of(&meta));
+            }
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+        gone.remember(&owner.uid);
+        Ok(OwnerState::Gone)
+    }
+}
+
+impl Gone {
+    fn remember(&mut self, uid: &str) {
+        self.uids.insert(uid.into());
+        self.order.push_back(uid.into());
+        if self.order.len() > GONE_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.uids.remove(&oldest);
+        }
+    }
+}
+
+fn state_of(owner: &Meta) -> OwnerState {
+    if owner.is_deleting() && owner.has_finalizer(plan::FOREGROUND) {
+        OwnerState::WaitsForDependents
+    } else {
+        OwnerState::Present
+    }
+}
+
+/// Whether a change can mean work: its owners are new to us, or its deletion waits for the collector.
+fn is_worth_a_look(old: Option<&Meta>, new: &Meta) -> bool {
+    let waits = new.is_deleting() && (new.has_finalizer(plan::FOREGROUND) || new.has_finalizer(plan::ORPHAN));
+    waits || (!new.owners.is_empty() && old.is_none_or(|old| old.owners != new.owners))
+}
+
+fn enqueue_dependents(world: &World, owner: &Meta, queue: &WorkQueue<Item>) {
+    for kind in world.kinds() {
+        for meta in kind.owned_by(&owner.uid) {
+            queue.add((kind.resource(), meta.key()));
+        }
+    }
+}
+
+/// Owners that wait for a dependent that has just gone.
+fn enqueue_owners(dependent: &Meta, queue: &WorkQueue<Item>) {
+    for owner in &dependent.owners {
+        if let Some(resource) = owner.resource {
+            let namespace = if resource.namespaced {
+                &*dependent.namespace
+            } else {
+                ""
+            };
+            queue.add((resource, Key::new(namespace, &owner.name)));
+        }
+    }
+}
+
+#[async_trait]
+impl Controller for GarbageCollector {
+    type Key = Item;
+    type Snapshot = Snapshot;
+
+    fn name(&self) -> &'static str {
+        "garbage-collector-controller"
+    }
+
+    fn caches(&self) -> Vec<Arc<dyn Watched>> {
+        self.kinds.iter().map(|kind| kind.watched()).collect()
+    }
+
+    fn keys(&self) -> Vec<Item> {
+        let of = |kind: &Arc<dyn AnyKind>| {
+            let resource = kind.resource();
+            kind.keys().into_iter().map(move |key| (resource, key))
+        };
+        self.kinds.iter().flat_map(of).collect()
+    }
+
+    async fn snapshot(&self, (resource, key): &Item) -> Result<Option<Snapshot>, ApiError> {
+        let Some(meta) = self.kind(resource).and_then(|kind| kind.get(key)) else {
+            return Ok(None);
+        };
+        if !meta.is_deleting() && meta.owners.is_empty() {
+            return Ok(None);
+        }
+        let mut owners = Vec::with_capacity(meta.owners.len());
+        for owner in &meta.owners {
+            owners.push((owner.uid.clone(), self.owner_state(&meta.namespace, owner).await?));
+        }
+        // Nearly always all is well, and then nobody asks for the dependents.
+        let is_well = !meta.is_deleting() && owners.iter().all(|(_, state)| *state == OwnerState::Present);
+        if is_well {
+            return Ok(None);
+        }
+        let dependents = self.dependents(&meta.uid);
+        Ok(Some(Snapshot {
+            resource,
+            meta,
+            owners,
+            dependents,
+        }))
+    }
+
+    fn plan(&self, snapshot: &Snapshot, _now: Timestamp) -> Plan {
+        plan::plan(snapshot)
+    }
+}
