@@ -1,9 +1,10 @@
 //! `coracle apiserver`.
 
-use std::{net::{IpAddr, Ipv4Addr, SocketAddr}, time::Duration};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use coracle_apiserver::{BootstrapToken, Config, certificates};
+use coracle_store::HistoryLimits;
 
 use super::{Common, parse_cidr};
 
@@ -20,7 +21,7 @@ pub struct Args {
     pub service_cluster_ip_range: (Ipv4Addr, u8),
     /// How long history is kept, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    pub history_seconds: u64,
+    pub history_seconds: u32,
     #[command(flatten)]
     pub common: Common,
 }
@@ -29,26 +30,22 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (env, shutdown) = args.common.begin()?;
     let token = args.common.token()?;
     let Args { listen, san, service_cluster_ip_range, history_seconds, common } = args;
-    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1", "apiserver", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        .map(str::to_owned)
-        .to_vec();
-    let ip: IpAddr = listen.ip();
-    if !ip.is_unspecified() {
-        names.push(ip.to_string());
+    let mut names = san;
+    if !listen.ip().is_unspecified() {
+        names.push(listen.ip().to_string());
     }
-    names.extend(san);
-    names.sort();
-    names.dedup();
     let prepared = certificates::prepare(&common.data_dir.join("pki"), &names, env.cluster_clock.now())
         .context("prepare certificates")?;
+    let defaults = Config::in_memory();
     let config = Config {
         data_dir: Some(common.data_dir),
         listen,
         service_cidr: service_cluster_ip_range,
         authority: Some(prepared.authority),
         bootstrap_tokens: token.map(|token| BootstrapToken { id: token.id, secret: token.secret }).into_iter().collect(),
-        history: Duration::from_secs(history_seconds),
-        ..Config::default()
+        history: HistoryLimits { age_s: history_seconds, ..defaults.history },
+        events: defaults.events,
+        limits: defaults.limits,
     };
     coracle_apiserver::run(config, env, prepared.identity, shutdown).await
 }

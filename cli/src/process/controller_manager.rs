@@ -5,6 +5,7 @@ use std::{net::{Ipv4Addr, SocketAddr}, time::Duration};
 use coracle_client::join::Role;
 use coracle_controller_manager::{Config, Timings};
 use coracle_runtime::LeaseTimings;
+use coracle_service::pki::Credentials;
 
 use super::{Member, parse_cidr};
 
@@ -62,14 +63,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         args;
     let role = Role { role: "controller-manager", name: String::new(), server_names: vec!["localhost".to_owned()] };
     let identity = member.identity(&role, &env, &shutdown).await?;
+    let kept = Credentials::load(&member.pki(), role.role)?;
     let config = Config {
+        instance: member.instance(&env)?,
         server: member.server,
         health: health_listen,
-        instance: format!("controller-manager-{}", &env.random.uuid()[..8]),
         lease: lease.timings(),
         controllers,
         cluster_cidrs: cluster_cidr,
         node_cidr_mask: node_cidr_mask_size,
+        root_ca_pem: kept.map(|credentials| credentials.ca_pem),
         timings: Timings { node_grace: Duration::from_secs_f64(node_monitor_grace_period), ..Timings::default() },
     };
     coracle_controller_manager::run(config, env, identity, shutdown).await

@@ -78,13 +78,37 @@ impl Common {
 }
 
 impl Member {
+    /// Who this process is among others of its kind: made at its first start, and the same after a restart, so that
+    /// a leader that died leads again without waiting for its own lease to run out.
+    ///
+    /// # Errors
+    /// Where it cannot be kept in the data directory.
+    pub fn instance(&self, env: &Env) -> anyhow::Result<String> {
+        let path = self.common.data_dir.join("instance");
+        match std::fs::read_to_string(&path) {
+            Ok(instance) if !instance.is_empty() => return Ok(instance),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("read {}", path.display()));
+            }
+            _ => {}
+        }
+        let instance = format!("{}_{}", host_name().unwrap_or_default(), env.random.uuid());
+        coracle_service::pki::write_private(&path, instance.as_bytes())?;
+        Ok(instance)
+    }
+
+    /// Where the process's certificate is kept.
+    pub fn pki(&self) -> PathBuf {
+        self.common.data_dir.join("pki")
+    }
+
     /// The identity kept in the data directory, or a new one got by joining.
     ///
     /// # Errors
     /// Where the cluster refuses, or the certificate cannot be kept.
     pub async fn identity(&self, role: &Role, env: &Env, shutdown: &Shutdown) -> anyhow::Result<Identity> {
         let token = self.common.token()?;
-        let dir = self.common.data_dir.join("pki");
+        let dir = self.pki();
         let joined = shutdown.guard(join::identity(&dir, &self.server, token.as_ref(), role, env)).await;
         Ok(joined.context("join cluster: asked to end before the apiserver answered")??)
     }

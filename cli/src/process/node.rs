@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use clap::ValueEnum;
 use coracle_client::join::Role;
-use coracle_nodes::{Addressing, Capacity, Config, PublicImages, Timings};
+use coracle_nodes::config::{Addressing, Capacity, Config, PublicImages, Timings};
 
 use super::{Member, host_name};
 

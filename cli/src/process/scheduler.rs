@@ -24,9 +24,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let role = Role { role: "scheduler", name: String::new(), server_names: vec!["localhost".to_owned()] };
     let identity = member.identity(&role, &env, &shutdown).await?;
     let config = Config {
+        instance: member.instance(&env)?,
         server: member.server,
         health: health_listen,
-        instance: format!("scheduler-{}", &env.random.uuid()[..8]),
         lease: lease.timings(),
     };
     coracle_scheduler::run(config, env, identity, shutdown).await
