@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(coincidences.replace(0), 4);
         fs::remove_file(&staging).unwrap();
         assert_eq!(
-            sys::stat(&stage(usize::MAX).unwrap()).unwrap().id,
+            sys::stat(stage(usize::MAX).unwrap()).unwrap().id,
             removed,
             "it gives in at last"
         );
