@@ -183,6 +183,29 @@ mod tests {
     use super::*;
 
     #[test]
+    #[ignore = "prints figures, which only mean something in a release build"]
+    fn figures() {
+        for (nodes, pods, owners) in [
+            (100, 1_000, 1),
+            (5_000, 10_000, 1),
+            (5_000, 10_000, 10),
+            (5_000, 10_000, 1_000),
+        ] {
+            let config = Config {
+                nodes,
+                pods,
+                owners,
+                batch: 512,
+            };
+            let report = run(config, &Clock::system());
+            println!(
+                "{config:?} {report:?}: {:.0} pods per second",
+                report.pods_per_second()
+            );
+        }
+    }
+
+    #[test]
     fn it_places_every_pod_evenly() {
         let config = Config {
             nodes: 100,

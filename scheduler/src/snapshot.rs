@@ -15,14 +15,16 @@ use std::{
 
 use crate::{
     framework::ClusterEvents,
-    projection::Node,
+    projection::{Allocatable, Node},
     requirements::{HostPort, Load},
 };
 
+mod columns;
 mod row;
 #[cfg(test)]
 mod tests;
 
+use columns::Columns;
 pub use row::{NodeRow, Usage};
 
 /// The row of a node; stays the same while the node or a pod on it is known, and is used again after that.
@@ -71,55 +73,6 @@ pub struct Snapshot {
     log: VecDeque<NodeIndex>,
     /// How many changes were dropped from the log's front.
     dropped: u64,
-}
-
-/// What is read for every node, one vector a quantity. A row without a node allows nothing.
-#[derive(Debug, Default)]
-struct Columns {
-    allocatable_cpu_milli: Vec<i64>,
-    allocatable_memory_bytes: Vec<i64>,
-    allocatable_ephemeral_storage_bytes: Vec<i64>,
-    allocatable_pods: Vec<i64>,
-    cpu_milli: Vec<i64>,
-    memory_bytes: Vec<i64>,
-    ephemeral_storage_bytes: Vec<i64>,
-    nonzero_cpu_milli: Vec<i64>,
-    nonzero_memory_bytes: Vec<i64>,
-    pods: Vec<i64>,
-    tie: Vec<u32>,
-}
-
-impl Columns {
-    fn push_empty(&mut self) {
-        let Self {
-            allocatable_cpu_milli,
-            allocatable_memory_bytes,
-            allocatable_ephemeral_storage_bytes,
-            allocatable_pods,
-            cpu_milli,
-            memory_bytes,
-            ephemeral_storage_bytes,
-            nonzero_cpu_milli,
-            nonzero_memory_bytes,
-            pods,
-            tie,
-        } = self;
-        for column in [
-            allocatable_cpu_milli,
-            allocatable_memory_bytes,
-            allocatable_ephemeral_storage_bytes,
-            allocatable_pods,
-            cpu_milli,
-            memory_bytes,
-            ephemeral_storage_bytes,
-            nonzero_cpu_milli,
-            nonzero_memory_bytes,
-            pods,
-        ] {
-            column.push(0);
-        }
-        tie.push(0);
-    }
 }
 
 impl Snapshot {
@@ -187,11 +140,7 @@ impl Snapshot {
             }
         };
         if !events.is_empty() {
-            let offered = &node.allocatable;
-            self.columns.allocatable_cpu_milli[at] = offered.cpu_milli;
-            self.columns.allocatable_memory_bytes[at] = offered.memory_bytes;
-            self.columns.allocatable_ephemeral_storage_bytes[at] = offered.ephemeral_storage_bytes;
-            self.columns.allocatable_pods[at] = offered.pods;
+            self.columns.offer(at, &node.allocatable);
             self.nodes[at] = Some(node);
             self.note(index);
         }
@@ -204,10 +153,7 @@ impl Snapshot {
         let at = index.position();
         if self.nodes[at].take().is_some() {
             self.live -= 1;
-            self.columns.allocatable_cpu_milli[at] = 0;
-            self.columns.allocatable_memory_bytes[at] = 0;
-            self.columns.allocatable_ephemeral_storage_bytes[at] = 0;
-            self.columns.allocatable_pods[at] = 0;
+            self.columns.offer(at, &Allocatable::default());
             self.note(index);
         }
         self.release_if_unused(index);
@@ -280,24 +226,7 @@ impl Snapshot {
 
     fn account(&mut self, index: NodeIndex, load: &Load, sign: i64) {
         let at = index.position();
-        let requests = &load.requests;
-        self.columns.pods[at] += sign;
-        for (column, amount) in [
-            (&mut self.columns.cpu_milli, requests.cpu_milli),
-            (&mut self.columns.memory_bytes, requests.memory_bytes),
-            (
-                &mut self.columns.ephemeral_storage_bytes,
-                requests.ephemeral_storage_bytes,
-            ),
-            (&mut self.columns.nonzero_cpu_milli, requests.nonzero_cpu_milli),
-            (
-                &mut self.columns.nonzero_memory_bytes,
-                requests.nonzero_memory_bytes,
-            ),
-        ] {
-            // Wrapping keeps adding and taking away exact inverses, whatever amounts the API lets through.
-            column[at] = column[at].wrapping_add(amount.wrapping_mul(sign));
-        }
+        self.columns.count(at, &load.requests, sign);
         let taken = &mut self.extended[at];
         for (name, amount) in &load.requests.extended {
             match taken.iter_mut().find(|(candidate, _)| candidate == name) {

@@ -5,17 +5,17 @@ use std::{collections::BTreeMap, sync::Arc};
 use coracle_api::ApiError;
 use coracle_client::Object;
 use coracle_runtime::{ObjectRef, Project};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
-    Text, labels,
-    requests::{self, RawAmounts, RawContainer, RawResources},
-};
+use super::{Text, labels, requests};
 use crate::requirements::{
-    Class, Effect, Expression, HostPort, Load, NodeSelectorTerm, Operator, PreferredTerm, Requirements,
-    Toleration,
+    Class, Effect, Expression, HostPort, Load, NodeSelectorTerm, PreferredTerm, Requirements, Toleration,
 };
+
+mod raw;
+
+use raw::{RawAffinity, RawExpression, RawMetadata, RawPod, RawSpec, RawTerm, RawToleration};
 
 /// A pod as far as scheduling goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,156 +101,6 @@ impl Pod {
             State::Unbound(unbound) => Some(unbound),
             State::Bound { .. } | State::Terminated => None,
         }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawPod<'a> {
-    #[serde(borrow)]
-    metadata: RawMetadata<'a>,
-    #[serde(borrow)]
-    spec: RawSpec<'a>,
-    #[serde(borrow, default)]
-    status: RawStatus<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawMetadata<'a> {
-    deletion_timestamp: Option<IgnoredAny>,
-    #[serde(borrow, default)]
-    owner_references: Vec<RawOwner<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawOwner<'a> {
-    #[serde(borrow)]
-    api_version: Text<'a>,
-    #[serde(borrow)]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    uid: Text<'a>,
-    #[serde(default)]
-    controller: bool,
-}
-
-/// What only waiting pods are asked for stays raw, so that the many bound ones cost no more than their load.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawSpec<'a> {
-    #[serde(borrow, default)]
-    node_name: Text<'a>,
-    #[serde(borrow, default)]
-    scheduler_name: Option<Text<'a>>,
-    #[serde(default)]
-    priority: i32,
-    #[serde(borrow)]
-    containers: Vec<RawContainer<'a>>,
-    #[serde(borrow, default)]
-    init_containers: Vec<RawContainer<'a>>,
-    #[serde(borrow, default)]
-    overhead: RawAmounts<'a>,
-    #[serde(borrow)]
-    resources: Option<RawResources<'a>>,
-    #[serde(borrow)]
-    node_selector: Option<&'a RawValue>,
-    #[serde(borrow)]
-    affinity: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tolerations: Option<&'a RawValue>,
-    #[serde(default)]
-    scheduling_gates: Vec<IgnoredAny>,
-}
-
-#[derive(Default, Deserialize)]
-struct RawStatus<'a> {
-    #[serde(borrow, default)]
-    phase: Text<'a>,
-    #[serde(borrow, default)]
-    conditions: Vec<RawCondition<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawCondition<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    status: Text<'a>,
-    #[serde(borrow, default)]
-    reason: Text<'a>,
-    #[serde(borrow, default)]
-    message: Text<'a>,
-    #[serde(borrow, default)]
-    last_transition_time: Option<Text<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawAffinity<'a> {
-    #[serde(borrow, default)]
-    node_affinity: Option<RawNodeAffinity<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawNodeAffinity<'a> {
-    #[serde(borrow, default, rename = "requiredDuringSchedulingIgnoredDuringExecution")]
-    required: Option<RawNodeSelector<'a>>,
-    #[serde(borrow, default, rename = "preferredDuringSchedulingIgnoredDuringExecution")]
-    preferred: Vec<RawPreferred<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawNodeSelector<'a> {
-    #[serde(borrow)]
-    node_selector_terms: Vec<RawTerm<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawPreferred<'a> {
-    weight: i64,
-    #[serde(borrow)]
-    preference: RawTerm<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawTerm<'a> {
-    #[serde(borrow, default)]
-    match_expressions: Vec<RawExpression<'a>>,
-    #[serde(borrow, default)]
-    match_fields: Vec<RawExpression<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawExpression<'a> {
-    #[serde(borrow)]
-    key: Text<'a>,
-    operator: Operator,
-    #[serde(borrow, default)]
-    values: Vec<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct RawToleration<'a> {
-    #[serde(borrow, default)]
-    key: Text<'a>,
-    #[serde(borrow, default)]
-    operator: Text<'a>,
-    #[serde(borrow, default)]
-    value: Text<'a>,
-    #[serde(borrow, default)]
-    effect: Text<'a>,
-}
-
-impl<'a> RawMetadata<'a> {
-    fn controller(&self) -> Option<&RawOwner<'a>> {
-        self.owner_references.iter().find(|owner| owner.controller)
     }
 }
 
