@@ -40,8 +40,10 @@ pub struct Watch {
     initial: Option<(std::vec::IntoIter<Entry>, i64)>,
     /// Events that are ready and did not fit into the last answer.
     ready: VecDeque<Event>,
-    /// Everything up to here has been told or does not match.
+    /// The client knows of everything up to here.
     told: i64,
+    /// Everything up to here has been read from history.
+    position: i64,
     /// When progress is told next.
     bookmark_at: Instant,
     has_ended: bool,
@@ -69,6 +71,7 @@ impl Watch {
             initial: None,
             ready: VecDeque::new(),
             told: 0,
+            position: 0,
             bookmark_at,
             has_ended: false,
         };
@@ -81,6 +84,7 @@ impl Watch {
             }
             Start::After(revision) => {
                 watch.told = revision;
+                watch.position = revision;
                 let compacted = watch.cache.store.compacted_revision();
                 if revision < compacted {
                     return Err(ApiError::expired(revision, compacted));
@@ -101,6 +105,12 @@ impl Watch {
         let outcome = self.more().await;
         self.has_ended = outcome.is_err();
         Some(outcome)
+    }
+
+    /// Whether the present objects have all been told.
+    #[cfg(test)]
+    pub(super) fn is_past_initial(&self) -> bool {
+        self.initial.is_none()
     }
 
     async fn more(&mut self) -> Result<Vec<Event>, ApiError> {
@@ -191,7 +201,7 @@ impl Watch {
 
     /// Goes over from history to the window, where that reaches back far enough.
     fn try_resume(&mut self) -> Result<(), ApiError> {
-        let resumed = self.cache.resume(self.kind, &self.filter, &self.queue, self.told)?;
+        let resumed = self.cache.resume(self.kind, &self.filter, &self.queue, self.position)?;
         if let Some((registration, missed)) = resumed {
             self.registration = Some(registration);
             self.ready.extend(missed.iter().filter_map(|change| self.filter.see(change)));
@@ -206,7 +216,7 @@ impl Watch {
         }
         // The store may show a group that the cache is just being told; what is ahead of the cache waits for it.
         let upto = self.cache.revision();
-        let (store, after) = (Arc::clone(&self.cache.store), self.told);
+        let (store, after) = (Arc::clone(&self.cache.store), self.position);
         let page = self.cache.spawn.blocking(move || store.changes(after, HISTORY_PAGE)).await;
         let mut page = page.map_err(ApiError::internal)?.map_err(|error| match error {
             ReadError::Compacted { requested, oldest } => ApiError::expired(requested, oldest),
@@ -221,7 +231,7 @@ impl Watch {
                 self.ready.extend(self.filter.see(&change));
             }
         }
-        self.told = last.unwrap_or(self.told);
+        self.position = last.unwrap_or(self.position);
         self.try_resume()
     }
 
