@@ -46,7 +46,7 @@ pub(crate) fn audit(base: Arc<dyn Base>, cluster: ClusterId, now_s: u32) -> Resu
     let mut wrong = None;
     base.scan(0, &mut |revision, bytes| {
         found.add(revision);
-        match enter(&mut index, revision, bytes, now_s) {
+        match enter(&mut index, revision, Bytes::from(bytes), now_s) {
             Ok(()) => ControlFlow::Continue(()),
             Err(what) => {
                 wrong = Some(format!("revision {revision}: {what}"));
@@ -71,8 +71,8 @@ pub(crate) fn audit(base: Arc<dyn Base>, cluster: ClusterId, now_s: u32) -> Resu
 }
 
 /// Checks one entry and enters it into the index.
-fn enter(index: &mut Index, revision: Revision, bytes: &[u8], now_s: u32) -> Result<(), String> {
-    let raw = RawEntry::decode(&mut Bytes::copy_from_slice(bytes)).ok_or("the entry is not one")?;
+fn enter(index: &mut Index, revision: Revision, mut bytes: Bytes, now_s: u32) -> Result<(), String> {
+    let raw = RawEntry::decode(&mut bytes).ok_or("the entry is not one")?;
     record::check(&raw.record).map_err(|error| error.to_string())?;
     if revision <= index.compacted() {
         let entered = !raw.deleted && index.load(&raw.key, revision, raw.fence.as_ref());
@@ -115,7 +115,7 @@ pub(crate) fn rebuild(
         base.apply(batch).map_err(|error| error.to_string())
     };
     checkpoint::read(files, &from.path, &mut |revision, entry| {
-        enter(&mut index, revision, &entry, 0)?;
+        enter(&mut index, revision, entry.clone(), 0)?;
         meta.add(revision);
         bytes += entry.len();
         puts.push((revision, entry.into()));

@@ -114,7 +114,7 @@ pub(crate) enum BaseError {
 }
 
 /// Called with each entry of a scan.
-pub(crate) type Visit<'a> = &'a mut dyn FnMut(Revision, &[u8]) -> ControlFlow<()>;
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(Revision, Vec<u8>) -> ControlFlow<()>;
 
 /// An open base engine.
 pub(crate) trait Base: Send + Sync {

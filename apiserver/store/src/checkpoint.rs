@@ -127,7 +127,7 @@ impl CheckpointJob {
                 return ControlFlow::Break(());
             }
             bytes += entry.len();
-            found.push((revision, entry.to_vec()));
+            found.push((revision, entry));
             ControlFlow::Continue(())
         })?;
         Ok(found)

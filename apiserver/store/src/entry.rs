@@ -35,13 +35,14 @@ impl RawEntry {
     /// Takes one entry off the front of `input`; `None` when the bytes are not an entry.
     pub fn decode(input: &mut Bytes) -> Option<RawEntry> {
         let flags = take(input, 1)?[0];
-        let key = take_text(input)?.as_str().into();
+        let key = take_text(input)?;
+        let key = str::from_utf8(&key).ok()?.into();
         let fence = if flags & FLAG_FENCE == 0 {
             None
         } else {
             let transitions = i64::from_le_bytes(take(input, 8)?.as_ref().try_into().ok()?);
             Some(Fence {
-                holder: take_text(input)?,
+                holder: String::from_utf8(take_text(input)?.into()).ok()?,
                 transitions,
             })
         };
@@ -82,9 +83,9 @@ fn take(input: &mut Bytes, length: usize) -> Option<Bytes> {
     (input.len() >= length).then(|| input.split_to(length))
 }
 
-fn take_text(input: &mut Bytes) -> Option<String> {
+fn take_text(input: &mut Bytes) -> Option<Bytes> {
     let length = u16::from_le_bytes(take(input, 2)?.as_ref().try_into().ok()?);
-    String::from_utf8(take(input, usize::from(length))?.into()).ok()
+    take(input, usize::from(length))
 }
 
 #[cfg(test)]

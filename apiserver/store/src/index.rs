@@ -8,6 +8,7 @@
 //! versions of `k` before `r` unreachable (and `r` itself when it is a delete), so each step costs what it
 //! frees and the state at the compacted revision stays readable.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 
@@ -240,10 +241,13 @@ impl Index {
     /// revision order, before the first [`Index::insert`]. `false` when the key is there already or the
     /// revision is not in the past, which means that the source is damaged.
     pub fn load(&mut self, key: &Key, revision: Revision, fence: Option<&Fence>) -> bool {
-        if revision > self.compacted || self.latest != self.compacted || self.keys.contains_key(key) {
+        if revision > self.compacted || self.latest != self.compacted {
             return false;
         }
-        self.keys.insert(key.clone(), vec![Version::new(revision, false)]);
+        let Entry::Vacant(place) = self.keys.entry(key.clone()) else {
+            return false;
+        };
+        place.insert(vec![Version::new(revision, false)]);
         self.live += 1;
         self.set_fence(key, fence);
         true

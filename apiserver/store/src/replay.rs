@@ -123,6 +123,10 @@ impl Replay<'_> {
                 self.suspect.get_or_insert((path.to_owned(), range.start as u64));
             }
             self.reach(group.first - 1, path, group.offset as u64)?;
+            if group.last() <= self.applied {
+                self.last = Some(group.last());
+                continue;
+            }
             let Some(entries) = group.entries() else {
                 self.suspect.get_or_insert((path.to_owned(), group.offset as u64));
                 continue;

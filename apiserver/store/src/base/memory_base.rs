@@ -105,9 +105,9 @@ impl Base for MemoryBase {
     }
 
     fn scan(&self, from: Revision, visit: Visit<'_>) -> Result<(), BaseError> {
-        let entries = self.engine.lock().now.entries.clone();
-        for (revision, entry) in entries.range(from..) {
-            if visit(*revision, entry) == ControlFlow::Break(()) {
+        let entries = self.engine.lock().now.entries.clone().split_off(&from);
+        for (revision, entry) in entries {
+            if visit(revision, entry) == ControlFlow::Break(()) {
                 break;
             }
         }

@@ -123,7 +123,7 @@ impl Base for SledBase {
                     _ => return Err(damaged("a chunk of a value is missing")),
                 }
             }
-            if visit(revision, &value.finish()?) == ControlFlow::Break(()) {
+            if visit(revision, value.finish()?) == ControlFlow::Break(()) {
                 return Ok(());
             }
         }

@@ -37,7 +37,7 @@ fn values_of_all_sizes_come_back_and_go_without_blobs() {
     assert_eq!(base.meta().unwrap(), Some(meta));
     let mut seen = 0;
     base.scan(1, &mut |revision, bytes| {
-        assert_eq!((revision, bytes), (seen as Revision + 1, entry(seen).as_slice()));
+        assert_eq!((revision, bytes.clone()), (seen as Revision + 1, entry(seen)));
         assert_eq!(base.get(revision).unwrap().unwrap(), bytes);
         seen += 1;
         ControlFlow::Continue(())
