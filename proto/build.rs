@@ -1,4 +1,5 @@
 //! Compiles the `.proto` files with protox, in pure Rust: no `protoc` is needed.
+#![allow(clippy::disallowed_methods, reason = "cargo tells build scripts everything through the environment")]
 
 use std::{env, path::PathBuf};
 
