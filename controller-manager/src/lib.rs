@@ -8,6 +8,8 @@ mod controllers;
 mod run;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 mod world;
 mod writes;

@@ -152,14 +152,13 @@ pub(crate) fn body_of(plan: &Plan, beginning: &str) -> Value {
 /// All controllers on a fake apiserver.
 pub(crate) struct Harness {
     pub(crate) api: FakeApi,
-    pub(crate) pods: Cache<Pod>,
     shutdown: Shutdown,
-    manager: Shutdown,
 }
 
 pub(crate) fn config() -> Config {
     let timings = Timings {
-        node_grace: Duration::from_millis(400),
+        // Most tests have no Leases of nodes.
+        node_grace: Duration::from_secs(3_600),
         pod_gc: Duration::from_millis(20),
         orphaned_pod: Duration::from_millis(20),
         namespace_retry: Duration::from_millis(5),
@@ -180,7 +179,7 @@ impl Harness {
     /// Starts all controllers and the cluster around them.
     pub(crate) fn start() -> Self {
         let harness = Self::without_manager();
-        harness.run_manager();
+        harness.run_manager(config());
         harness
     }
 
@@ -188,6 +187,7 @@ impl Harness {
     pub(crate) fn without_manager() -> Self {
         let (api, shutdown) = (FakeApi::new(now()), Shutdown::new());
         let shared: Arc<dyn ObjectApi> = Arc::new(api.clone());
+        api.seed(kinds::NODE, node("node-1"));
         let pods = Cache::<Pod>::new(kinds::POD);
         pods.subscribe({
             let (api, shutdown) = (api.clone(), shutdown.clone());
@@ -206,20 +206,17 @@ impl Harness {
             &Env::host(),
             &shutdown,
         );
-        Self {
-            api,
-            pods,
-            manager: shutdown.child(),
-            shutdown,
-        }
+        Self { api, shutdown }
     }
 
-    /// Starts a controller manager, which ends with the harness or with [`Harness::kill_manager`].
-    pub(crate) fn run_manager(&self) {
-        let (api, manager): (Arc<dyn ObjectApi>, _) = (Arc::new(self.api.clone()), self.manager.child());
+    /// Starts a controller manager, which ends with the harness; returns its way to the apiserver and what ends it.
+    pub(crate) fn run_manager(&self, config: Config) -> (FakeApi, Shutdown) {
+        let (client, manager) = (self.api.another_client(), self.shutdown.child());
+        let (api, ending): (Arc<dyn ObjectApi>, _) = (Arc::new(client.clone()), manager.clone());
         Env::host().spawn.task("manager", async move {
-            let _ = run_with(config(), api, Env::host(), Health::new(), manager).await;
+            let _ = run_with(config, api, Env::host(), Health::new(), ending).await;
         });
+        (client, manager)
     }
 
     /// Waits until `reached` holds of the fake; says what was there where it does not.
@@ -232,7 +229,8 @@ impl Harness {
                 "waited in vain for {what}; writes: {:#?}",
                 self.api.log()
             );
-            clock.sleep(Duration::from_millis(2)).await;
+            // Not everything that is waited for is a write.
+            let _ = clock.timeout(Duration::from_millis(20), self.api.changed()).await;
         }
     }
 
@@ -285,6 +283,12 @@ impl Drop for Harness {
     fn drop(&mut self) {
         self.shutdown.trigger();
     }
+}
+
+/// A node that is ready.
+pub(crate) fn node(name: &str) -> Value {
+    let ready = json!({"type": "Ready", "status": "True", "lastHeartbeatTime": ago(0)});
+    json!({"metadata": {"name": name}, "status": {"conditions": [ready]}})
 }
 
 /// Binds, starts and ends a pod as scheduler and node would.

@@ -25,13 +25,16 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 mod model;
+mod value;
 
 use model::Model;
 
-/// The fake apiserver. Cheap to clone; clones share the objects.
+/// One client's way to the fake apiserver. Cheap to clone; clones are the same client.
 #[derive(Clone)]
 pub struct FakeApi {
     shared: Arc<Shared>,
+    /// Writes that still succeed for this client; afterwards everything fails.
+    writes_left: Arc<Mutex<Option<usize>>>,
 }
 
 struct Shared {
@@ -44,8 +47,6 @@ struct Shared {
 
 #[derive(Default)]
 struct Faults {
-    /// Writes that still succeed; afterwards everything fails.
-    writes_left: Option<usize>,
     /// Resume revisions below this are Expired.
     oldest: i64,
     /// Verbs and names of the writes that succeeded, in order.
@@ -69,6 +70,16 @@ impl FakeApi {
                 frozen: AtomicBool::new(false),
                 faults: Mutex::default(),
             }),
+            writes_left: Arc::default(),
+        }
+    }
+
+    /// Another client of the same apiserver, which can be cut off by itself.
+    #[must_use]
+    pub fn another_client(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            writes_left: Arc::default(),
         }
     }
 
@@ -105,15 +116,15 @@ impl FakeApi {
         self.shared.faults.lock().log.clone()
     }
 
-    /// After `writes` more writes everything fails as if the caller had been cut off; `None` heals.
+    /// After `writes` more writes of this client everything fails for it; `None` heals.
     pub fn fail_after(&self, writes: Option<usize>) {
-        self.shared.faults.lock().writes_left = writes;
+        *self.writes_left.lock() = writes;
     }
 
     /// Whether the limit of [`FakeApi::fail_after`] was reached.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        self.shared.faults.lock().writes_left == Some(0)
+        *self.writes_left.lock() == Some(0)
     }
 
     /// Watches see nothing new until thawed: readers work on a stale view.
@@ -133,6 +144,12 @@ impl FakeApi {
         self.break_watches();
     }
 
+    /// Waits for the next write, by whomever, or for a fault.
+    pub async fn changed(&self) {
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _ = self.shared.visible.subscribe().changed().await;
+    }
+
     fn publish(&self) {
         if !self.shared.frozen.load(Ordering::SeqCst) {
             let seen = self.shared.model.lock().history.len();
@@ -149,13 +166,13 @@ impl FakeApi {
     }
 
     fn apply(&self, write: Write) -> Result<Object, ApiError> {
-        let mut faults = self.shared.faults.lock();
-        if faults.writes_left == Some(0) {
+        let mut writes_left = self.writes_left.lock();
+        if *writes_left == Some(0) {
             return Err(ApiError::unavailable("the fake is cut off"));
         }
         let (line, object) = self.shared.model.lock().apply(write)?;
-        faults.log.push(line);
-        faults.writes_left = faults.writes_left.map(|left| left - 1);
+        self.shared.faults.lock().log.push(line);
+        *writes_left = writes_left.map(|left| left - 1);
         Ok(object)
     }
 }

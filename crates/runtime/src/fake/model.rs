@@ -1,6 +1,9 @@
 //! The objects of the fake apiserver and what writes do to them.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use bytes::Bytes;
 use coracle_api::{ApiError, Resource, kinds, patch, time};
@@ -10,15 +13,17 @@ use coracle_client::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::node_names;
+use super::value::{check, has_finalizers, is_deleting, line, object, parse, replace, selects, text};
 
-type Place = (&'static Resource, String, String);
+pub(super) type Place = (&'static Resource, String, String);
 
 pub(super) struct Model {
     pub(super) now: Timestamp,
     pub(super) revision: i64,
     pub(super) history: Vec<(&'static Resource, Change)>,
     objects: BTreeMap<Place, Value>,
+    /// Namespaces that are gone.
+    gone: BTreeSet<String>,
     uids: u64,
 }
 
@@ -36,6 +41,7 @@ impl Model {
             revision: 1,
             history: Vec::new(),
             objects: BTreeMap::new(),
+            gone: BTreeSet::new(),
             uids: 0,
         }
     }
@@ -254,6 +260,7 @@ impl Model {
         if self.objects.contains_key(&place) {
             return Err(ApiError::already_exists(resource, &name));
         }
+        self.check_namespace(resource, &namespace, &name)?;
         if resource.has_status()
             && let Some(body) = body.as_object_mut()
         {
@@ -265,6 +272,26 @@ impl Model {
         body["metadata"]["generation"] = json!(1);
         let stamped = self.stamped(body, &name);
         Ok((line("create", &place), self.store(place, Some(stamped))))
+    }
+
+    /// Nothing is made in a namespace that goes or has gone. One that never was is not missed, so that tests need
+    /// not make theirs.
+    fn check_namespace(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), ApiError> {
+        match self.find(kinds::NAMESPACE, "", namespace) {
+            Some(found) if is_deleting(&found) => {
+                let why = format!(
+                    "unable to create new content in namespace {namespace} because it is being terminated"
+                );
+                Err(ApiError::forbidden(resource, name, why))
+            }
+            None if self.gone.contains(namespace) => Err(ApiError::not_found(kinds::NAMESPACE, namespace)),
+            _ => Ok(()),
+        }
     }
 
     fn change(
@@ -371,7 +398,12 @@ impl Model {
         });
         let old = match &new {
             Some(new) => self.objects.insert(place.clone(), new.clone()),
-            None => self.objects.remove(&place),
+            None => {
+                if place.0 == kinds::NAMESPACE {
+                    self.gone.insert(place.2.clone());
+                }
+                self.objects.remove(&place)
+            }
         };
         let last = new.as_ref().or(old.as_ref()).map(object);
         self.history.push((
@@ -390,96 +422,4 @@ impl Model {
             ..last
         }
     }
-}
-
-/// Puts the part of `body` that the subresource may write into `object`.
-fn replace(resource: &Resource, subresource: &str, object: &mut Value, body: Value) {
-    match subresource {
-        "status" => object["status"] = body["status"].clone(),
-        "finalize" => object["spec"]["finalizers"] = body["spec"]["finalizers"].clone(),
-        "scale" => object["spec"]["replicas"] = body["spec"]["replicas"].clone(),
-        _ => {
-            let (old, mut new) = (object.clone(), body);
-            if resource.has_status() {
-                new["status"] = old["status"].clone();
-                if new["status"].is_null()
-                    && let Some(new) = new.as_object_mut()
-                {
-                    new.remove("status");
-                }
-            }
-            for kept in [
-                "uid",
-                "creationTimestamp",
-                "resourceVersion",
-                "generation",
-                "deletionTimestamp",
-            ] {
-                if !old["metadata"][kept].is_null() {
-                    new["metadata"][kept] = old["metadata"][kept].clone();
-                }
-            }
-            *object = new;
-        }
-    }
-    if subresource == "finalize" && is_deleting(object) && object.pointer("/spec/finalizers/0").is_none() {
-        object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-    }
-}
-
-fn check(
-    resource: &'static Resource,
-    name: &str,
-    object: &Value,
-    uid: &str,
-    rv: i64,
-) -> Result<(), ApiError> {
-    let same = (uid.is_empty() || text(object, "/metadata/uid") == uid)
-        && (rv == 0 || text(object, "/metadata/resourceVersion") == rv.to_string());
-    if same {
-        Ok(())
-    } else {
-        Err(ApiError::conflict(resource, name))
-    }
-}
-
-fn selects(query: &WatchQuery, object: &Value) -> bool {
-    let namespace = query.namespace.is_empty() || text(object, "/metadata/namespace") == query.namespace;
-    namespace && node_names(query).is_none_or(|names| names.contains(&*text(object, "/spec/nodeName")))
-}
-
-fn is_deleting(object: &Value) -> bool {
-    !object["metadata"]["deletionTimestamp"].is_null()
-}
-
-fn has_finalizers(object: &Value) -> bool {
-    object.pointer("/metadata/finalizers/0").is_some()
-}
-
-fn object(value: &Value) -> Object {
-    Object {
-        namespace: text(value, "/metadata/namespace"),
-        name: text(value, "/metadata/name"),
-        uid: text(value, "/metadata/uid"),
-        revision: text(value, "/metadata/resourceVersion")
-            .parse()
-            .unwrap_or_default(),
-        json: Bytes::from(value.to_string()),
-    }
-}
-
-fn line(verb: &str, (resource, namespace, name): &Place) -> String {
-    format!("{verb} {} {namespace}/{name}", resource.plural)
-}
-
-fn parse(json: &Bytes) -> Result<Value, ApiError> {
-    serde_json::from_slice(json).map_err(|error| ApiError::bad_request(error.to_string()))
-}
-
-fn text(object: &Value, pointer: &str) -> String {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
 }
