@@ -30,10 +30,13 @@ use std::{
 };
 
 use anyhow::Context;
+use axum::Router;
 use coracle_api::kinds;
 use coracle_client::{GrpcClient, ObjectApi, WatchQuery};
 use coracle_runtime::{Cache, Recorder, informer};
 use coracle_service::{Env, Health, Identity, Listener, Shutdown, announce, health::Check, serve};
+
+use tokio::task::JoinHandle;
 
 use agent::{Agent, lease::Renewal, node::Node};
 use config::Addressing;
@@ -43,7 +46,7 @@ use pods::manager::{Manager, Parts};
 use server::Server;
 use state::Journal;
 use status::outbox::Outbox;
-use volumes::prepare::Preparer;
+use volumes::{nfs::Mounter, prepare::Preparer};
 
 /// The check that is waiting until all nodes take pods.
 const NODES_CHECK: &str = "nodes";
@@ -91,34 +94,18 @@ pub async fn run_with(
         env: env.clone(),
     };
     let router = server.router(&health);
-    let mut servers = Vec::new();
-    for listener in listeners {
-        let (env, identity, shutdown, router) =
-            (env.clone(), identity.clone(), shutdown.clone(), router.clone());
-        servers.push(env.clone().spawn.task("node server", async move {
-            serve::serve(
-                listener,
-                &identity,
-                router,
-                serve::Limits::default(),
-                &env,
-                &shutdown,
-            )
-            .await;
-        }));
-    }
-    let driving = env.spawn.task("pods", manager.run());
+    let servers = serve_nodes(listeners, &router, &env, &identity, &shutdown);
+    let mut driving = env.spawn.task("pods", manager.run());
     let Some(registered) = shutdown.guard(agent.register()).await else {
         return Ok(());
     };
     let uids = registered?;
-    let (api, timings) = (Arc::clone(&api), config.timings.clone());
     let renewal = Renewal {
         api,
         env: env.clone(),
         nodes,
         uids,
-        timings,
+        timings: config.timings.clone(),
     };
     env.spawn.task("leases", renewal.run(shutdown.clone()));
     if config.addressing == Addressing::Routed {
@@ -131,15 +118,42 @@ pub async fn run_with(
         health.set(NODES_CHECK, Check::Ok);
         announce::ready();
     };
-    agent
-        .report(caches.nodes, caches.pods, shutdown.clone(), ready)
-        .await;
+    let drive_ended = tokio::select! {
+        biased;
+        () = agent.report(caches.nodes, caches.pods, shutdown.clone(), ready) => false,
+        _ = &mut driving => true,
+    };
     // The listeners of pods and nodes are closed when this returns, so that a successor can have them.
-    let _ = driving.await;
+    if !drive_ended {
+        let _ = driving.await;
+    }
+    // Without the manager nothing would happen any more: better to end and be started again.
+    anyhow::ensure!(
+        shutdown.is_triggered(),
+        "drive pods: the manager ended unexpectedly"
+    );
     for server in servers {
         let _ = server.await;
     }
     Ok(())
+}
+
+fn serve_nodes(
+    listeners: Vec<Box<dyn Listener>>,
+    router: &Router,
+    env: &Env,
+    identity: &Identity,
+    shutdown: &Shutdown,
+) -> Vec<JoinHandle<()>> {
+    let serve = |listener| {
+        let (router, identity) = (router.clone(), identity.clone());
+        let (env_of_task, shutdown) = (env.clone(), shutdown.clone());
+        env.spawn.task("node server", async move {
+            let limits = serve::Limits::default();
+            serve::serve(listener, &identity, router, limits, &env_of_task, &shutdown).await;
+        })
+    };
+    listeners.into_iter().map(serve).collect()
 }
 
 /// A listener per node, on the node's own address.
@@ -221,7 +235,7 @@ fn manager(
         preparer: Preparer {
             api: Arc::clone(api),
             env: env.clone(),
-            identity: identity.clone(),
+            mounter: Mounter::new(env, identity),
             data_dir: config.data_dir.clone(),
             storage: config.storage.clone(),
         },

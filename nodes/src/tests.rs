@@ -47,7 +47,6 @@ impl Rig {
             scratch.join("data"),
             Ipv4Addr::new(127, second, third, 1),
         );
-        config.port = 0;
         config.timings = Timings {
             backoff_initial: Duration::from_millis(50),
             drain_min: Duration::from_millis(200),

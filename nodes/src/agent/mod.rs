@@ -34,6 +34,9 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 /// The least time between two looks at the nodes, so that a quarrel with another writer stays slow.
 const PACE: Duration = Duration::from_millis(20);
 
+/// What a node waits for first.
+const POD_RANGE: &str = "its pods' addresses (spec.podCIDR)";
+
 /// Speaks for the nodes of this process.
 pub struct Agent {
     /// Its settings.
@@ -82,37 +85,41 @@ impl Agent {
         chunk: &[Node],
         uids: &mut BTreeMap<String, String>,
     ) -> Result<(), ApiError> {
+        let options = BatchOptions::default();
+        let creations = chunk.iter().map(|node| Write::Create {
+            resource: kinds::NODE,
+            namespace: String::new(),
+            name: node.name.clone(),
+            subresource: "",
+            json: bytes(&node::object(node)),
+        });
+        let created = self.api.batch(creations.collect(), &options).await?;
         let now = self.env.cluster_clock.now();
         let condition = Condition {
-            waits_for: Some("its pods' addresses"),
+            waits_for: Some(POD_RANGE),
             since: now,
         };
-        let mut writes = Vec::with_capacity(chunk.len() * 3);
-        for node in chunk {
-            writes.push(Write::Create {
-                resource: kinds::NODE,
-                namespace: String::new(),
-                name: node.name.clone(),
-                subresource: "",
-                json: bytes(&node::object(node)),
-            });
-            writes.push(patch(
-                node,
-                "",
-                &json!({"metadata": {"labels": node::labels(node)}}),
-            ));
-            let status = node::status(node, &self.config.capacity, &condition, &self.boot, now);
-            writes.push(patch(node, "status", &status));
-        }
-        let outcomes = self.api.batch(writes, &BatchOptions::default()).await?;
-        for (outcome, created) in outcomes.into_iter().zip([true, false, false].into_iter().cycle()) {
+        let mut writes = Vec::with_capacity(chunk.len());
+        for (node, outcome) in chunk.iter().zip(created) {
             match outcome {
-                Ok(Object { name, uid, .. }) => {
-                    uids.insert(name, uid);
+                Ok(_) => {
+                    let status = node::status(node, &self.config.capacity, &condition, &self.boot, now);
+                    writes.push(patch(node, "status", &status));
                 }
-                Err(error) if created && error.is_already_exists() => {}
+                // Its status is left alone until there is something to say: a reboot that nobody noticed is none.
+                Err(error) if error.is_already_exists() => {
+                    writes.push(patch(
+                        node,
+                        "",
+                        &json!({"metadata": {"labels": node::labels(node)}}),
+                    ));
+                }
                 Err(error) => return Err(error),
             }
+        }
+        for outcome in self.api.batch(writes, &options).await? {
+            let Object { name, uid, .. } = outcome?;
+            uids.insert(name, uid);
         }
         Ok(())
     }
@@ -239,7 +246,7 @@ impl<F: FnOnce()> Reporter<F> {
 
     fn condition(&self, shown: &NodeView, said: Option<&Condition>, now: jiff::Timestamp) -> Condition {
         let waits_for = if shown.spec.pod_cidr.is_empty() {
-            Some("its pods' addresses (spec.podCIDR)")
+            Some(POD_RANGE)
         } else if !self.pods.is_synced() {
             Some("the list of its pods")
         } else {

@@ -120,6 +120,16 @@ async fn a_node_whose_address_changed_says_where_it_is() {
     }]);
     let before = api.find(kinds::NODE, "", "node").expect("node");
     moved.register().await.expect("registered again");
+    let (nodes, pods, shutdown) = (Cache::new(kinds::NODE), Cache::new(kinds::POD), Shutdown::new());
+    informer::start(
+        &nodes,
+        WatchQuery::all(kinds::NODE),
+        Arc::new(api.clone()),
+        &env,
+        &shutdown,
+    );
+    tokio::spawn(moved.report(nodes, pods, shutdown.clone(), || ()));
+    settle(&env).await;
     let after = api.find(kinds::NODE, "", "node").expect("node");
     assert_eq!(after["status"]["addresses"][0]["address"], "127.16.0.9");
     assert_eq!(
@@ -127,6 +137,7 @@ async fn a_node_whose_address_changed_says_where_it_is() {
         4711
     );
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+    shutdown.trigger();
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,6 +85,12 @@ impl Ipam {
         true
     }
 
+    /// Whether an address is of this range and held.
+    #[must_use]
+    pub fn holds(&self, address: Ipv4Addr) -> bool {
+        self.position(address).is_some_and(|at| self.held[at])
+    }
+
     /// Gives an address back.
     pub fn release(&mut self, address: Ipv4Addr) {
         if let Some(at) = self.position(address).filter(|&at| self.held[at]) {

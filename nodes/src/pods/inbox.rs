@@ -5,7 +5,6 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    io,
     sync::Arc,
 };
 
@@ -114,13 +113,4 @@ impl Dirty {
         keys.1.clear();
         std::mem::take(&mut keys.0)
     }
-}
-
-/// The text that a program's log gets for a port that cannot be had.
-pub(super) fn listen_failure(error: &ListenError) -> String {
-    let hint = match error.source.kind() {
-        io::ErrorKind::AddrInUse => " (another container of the pod, or another process, listens there)",
-        _ => "",
-    };
-    format!("[emerg] {error} ({}){hint}", error.source)
 }

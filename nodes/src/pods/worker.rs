@@ -18,6 +18,14 @@ use crate::probes::ProbeKind;
 /// How long an image that could not be pulled is shown as such before its back-off is.
 const PULL_ERROR_SHOWN: Duration = Duration::from_secs(1);
 
+/// The waits between attempts to find a pod's address and volumes.
+const PREPARE_WAITS: Waits = Waits {
+    initial: Duration::from_millis(100),
+    max: Duration::from_secs(5),
+};
+/// Attempts that may fail before anybody is told.
+const QUIET_FAILURES: u32 = 2;
+
 /// A pod on its node.
 #[derive(Debug)]
 pub struct Worker {
@@ -259,17 +267,19 @@ impl Worker {
         &mut self,
         reason: &'static str,
         message: String,
-        retry: Duration,
         now: Moment,
         out: &mut Vec<Effect>,
     ) {
         if let Stage::Preparing { failures, .. } = self.stage {
             self.stage = Stage::Preparing {
                 asked: false,
-                retry_at: Some(now.elapsed + retry),
+                retry_at: Some(now.elapsed + PREPARE_WAITS.after(failures)),
                 failures: failures + 1,
             };
-            out.push(Effect::warning(reason, message));
+            // What comes right by itself a moment later, such as a claim being bound, is not worth an event.
+            if failures >= QUIET_FAILURES {
+                out.push(Effect::warning(reason, message));
+            }
         }
     }
 

@@ -42,7 +42,6 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Server {
     /// Everything that a node serves.
-    #[must_use]
     pub fn router(self, health: &Health) -> Router {
         let service = NodeServiceServer::new(self);
         tonic::service::Routes::new(service)

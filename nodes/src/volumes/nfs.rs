@@ -3,36 +3,73 @@
 //! A mount is hard: once it exists, reads and writes wait for a storage service that is away. Making one is given up
 //! after [`MOUNT_TIMEOUT`], so that the pod can say what it waits for.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use coracle_client::volume::{Error, NfsVolume};
 use coracle_service::{Env, Identity, connect};
+use parking_lot::Mutex;
+use tonic::transport::Channel;
 
 use super::{MAX_FILE_BYTES, Store};
 
 /// How long an attempt to mount may take.
 const MOUNT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Storage services whose connections are kept for further mounts.
+const MAX_SERVERS: usize = 64;
 
-/// Mounts an export, which is made where it is missing.
-///
-/// # Errors
-/// The storage service's, or [`io::ErrorKind::TimedOut`].
-pub async fn mount(server: &str, export: &str, env: &Env, identity: &Identity) -> io::Result<Arc<dyn Store>> {
-    let channel = connect::channel(server, env, identity)
-        .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
-    let mounting = NfsVolume::mount(channel, env, export, true);
-    let volume = match env.transport_clock.timeout(MOUNT_TIMEOUT, mounting).await {
-        Ok(outcome) => outcome.map_err(to_io)?,
-        Err(_) => {
-            let message = format!(
-                "storage service at {server} did not answer in {} s",
-                MOUNT_TIMEOUT.as_secs()
-            );
-            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+/// Mounts exports, with one connection per storage service for all of them. Cheap to clone.
+#[derive(Clone)]
+pub struct Mounter {
+    env: Env,
+    identity: Identity,
+    channels: Arc<Mutex<BTreeMap<String, Channel>>>,
+}
+
+impl Mounter {
+    /// Mounts as `identity`.
+    #[must_use]
+    pub fn new(env: &Env, identity: &Identity) -> Self {
+        Self {
+            env: env.clone(),
+            identity: identity.clone(),
+            channels: Arc::default(),
         }
-    };
-    Ok(Arc::new(NfsStore { volume }))
+    }
+
+    /// Mounts an export, which is made where it is missing.
+    ///
+    /// # Errors
+    /// The storage service's, or [`io::ErrorKind::TimedOut`].
+    pub async fn mount(&self, server: &str, export: &str) -> io::Result<Arc<dyn Store>> {
+        let mounting = NfsVolume::mount(self.channel(server)?, &self.env, export, true);
+        let volume = match self.env.transport_clock.timeout(MOUNT_TIMEOUT, mounting).await {
+            Ok(outcome) => outcome.map_err(to_io)?,
+            Err(_) => {
+                let message = format!(
+                    "storage service at {server} did not answer in {} s",
+                    MOUNT_TIMEOUT.as_secs()
+                );
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+        };
+        Ok(Arc::new(NfsStore { volume }))
+    }
+
+    fn channel(&self, server: &str) -> io::Result<Channel> {
+        let mut channels = self.channels.lock();
+        if let Some(channel) = channels.get(server) {
+            return Ok(channel.clone());
+        }
+        let channel = connect::channel(server, &self.env, &self.identity)
+            .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        if channels.len() >= MAX_SERVERS {
+            // Mounts keep theirs; only new ones dial anew.
+            channels.clear();
+        }
+        channels.insert(server.to_owned(), channel.clone());
+        Ok(channel)
+    }
 }
 
 struct NfsStore {

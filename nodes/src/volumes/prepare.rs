@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf, sync::Arc};
 
 use coracle_api::{ApiError, kinds};
 use coracle_client::ObjectApi;
-use coracle_service::{Env, Identity};
+use coracle_service::Env;
 use serde::Deserialize;
 
-use super::{Store, Volume, Volumes, local::LocalStore, relative};
+use super::{Store, Volume, Volumes, local::LocalStore, nfs::Mounter, relative};
 use crate::{
     pods::view::{ClaimSource, FilesSource, NfsSource, PodView, VolumeSpec, or_default},
     volumes::local,
@@ -28,8 +28,8 @@ pub struct Preparer {
     pub api: Arc<dyn ObjectApi>,
     /// The process's surroundings.
     pub env: Env,
-    /// Who dials the storage service.
-    pub identity: Identity,
+    /// How it mounts exports.
+    pub mounter: Mounter,
     /// Below it, `pods/UID` is a pod's and `host/NODE` a node's.
     pub data_dir: PathBuf,
     /// Where the cluster's own storage service is, `HOST:PORT`.
@@ -213,7 +213,7 @@ impl Preparer {
 
     async fn nfs(&self, volume: &VolumeSpec, source: &NfsSource) -> Result<Volume, Error> {
         let server = storage_address(&source.server, self.storage.as_deref());
-        let store = super::nfs::mount(&server, &source.path, &self.env, &self.identity).await;
+        let store = self.mounter.mount(&server, &source.path).await;
         let store = store.map_err(|source| Error::Io {
             volume: volume.name.clone(),
             source,

@@ -86,6 +86,8 @@ pub struct Manager {
     pods: HashMap<Arc<str>, Entry>,
     names: HashMap<Key, Arc<str>>,
     timers: Timers,
+    /// Pods whose folders are to be removed at the end of the round.
+    doomed: Vec<Arc<str>>,
     /// Pods that vanished while the process was down have been cleaned up.
     swept: bool,
     /// That ports below 1024 are moved has been said.
@@ -153,6 +155,7 @@ impl Manager {
             pods: HashMap::new(),
             names: HashMap::new(),
             timers: Timers::default(),
+            doomed: Vec::new(),
             swept: false,
             said_moved: false,
             parts,
@@ -215,6 +218,7 @@ impl Manager {
             tracing::error!(%error, "write record of pods");
         }
         self.parts.outbox.flush();
+        self.remove_folders();
     }
 
     fn now(&self) -> Moment {

@@ -106,7 +106,9 @@ impl Manager {
             process.log.end();
         }
         let spec = &entry.worker.pod.spec;
-        if let (Some(ip), false) = (entry.worker.ip, spec.host_network)
+        // One that has just come out of a reboot may have its address in the record alone.
+        let recorded = self.parts.journal.get(uid).map(|record| record.ip);
+        if let (Some(ip), false) = (entry.worker.ip.or(recorded), spec.host_network)
             && let Some((_, ipam)) = self
                 .homes
                 .get_mut(&spec.node_name)
@@ -117,7 +119,7 @@ impl Manager {
         self.parts.journal.remove(uid);
         self.parts.outbox.forget(uid);
         if entry.has_folder {
-            self.remove_folders(vec![Arc::clone(uid)]);
+            self.doomed.push(Arc::clone(uid));
         }
     }
 
@@ -169,7 +171,12 @@ impl Manager {
         });
     }
 
-    fn remove_folders(&self, uids: Vec<Arc<str>>) {
+    /// Removes the folders of the pods that went in this round.
+    pub(super) fn remove_folders(&mut self) {
+        let uids = std::mem::take(&mut self.doomed);
+        if uids.is_empty() {
+            return;
+        }
         let folders: Vec<_> = uids
             .iter()
             .map(|uid| self.parts.preparer.pod_folder(uid))
@@ -186,6 +193,7 @@ impl Manager {
                     }
                 }
             });
+            // It panics only where the runtime shuts down; the next start sweeps.
             let _ = removed.await;
         });
     }

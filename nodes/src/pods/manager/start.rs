@@ -1,6 +1,6 @@
 //! Giving a pod its address and volumes, and starting its containers.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{io, net::Ipv4Addr, sync::Arc};
 
 use super::{Activity, Manager, Process};
 use crate::{
@@ -21,10 +21,11 @@ use crate::{
     volumes::{Files, local::LocalStore},
 };
 
-/// How long a pod waits for a free address, or for its volumes, before it asks again.
-const PREPARE_RETRY: Duration = Duration::from_secs(1);
 /// The code of a program that does not understand its arguments.
 const EXIT_USAGE: i32 = 2;
+/// Too many open files: in the whole system, and in this process. The numbers are the same on Linux and macOS.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 /// The code of a program that cannot listen.
 const EXIT_FAILURE: i32 = 1;
 
@@ -53,14 +54,16 @@ impl Manager {
         let Some(home) = self.homes.get_mut(&pod.spec.node_name) else {
             return;
         };
-        let before = entry.worker.ip.or(pod.status.pod_ip);
+        // A recorded address was claimed when the range was taken up, unless the node has another range now.
+        let recorded = self.parts.journal.get(uid).map(|record| record.ip);
         let ip = if pod.spec.host_network {
             Some(home.ip)
-        } else if let Some(record) = self.parts.journal.get(uid) {
-            // Claimed when the range was taken up.
-            Some(record.ip)
         } else if let Some((_, ipam)) = &mut home.range {
-            before.filter(|&ip| ipam.claim(ip)).or_else(|| ipam.allocate())
+            let reported = pod.status.pod_ip.filter(|_| recorded.is_none());
+            let kept = recorded
+                .filter(|&ip| ipam.holds(ip))
+                .or_else(|| reported.filter(|&ip| ipam.claim(ip)));
+            kept.or_else(|| ipam.allocate())
         } else {
             home.waiting.push(Arc::clone(uid));
             return;
@@ -81,7 +84,7 @@ impl Manager {
             None => {
                 let message =
                     "Failed to create pod sandbox: the node's pod range has no free address".to_owned();
-                worker.not_prepared("FailedCreatePodSandBox", message, PREPARE_RETRY, now, out);
+                worker.not_prepared("FailedCreatePodSandBox", message, now, out);
             }
         });
     }
@@ -101,7 +104,7 @@ impl Manager {
                 self.give_address(uid);
             }
             Err(error) => self.drive_pod(uid, |worker, now, out| {
-                worker.not_prepared("FailedMount", error.to_string(), PREPARE_RETRY, now, out);
+                worker.not_prepared("FailedMount", error.to_string(), now, out);
             }),
         }
     }
@@ -291,6 +294,7 @@ impl Manager {
                     log,
                     activity: Activity::Idle,
                 });
+                entry.has_folder = true;
                 let (env, sender) = (self.parts.env.clone(), self.sender.clone());
                 self.parts.env.spawn.task("listen", async move {
                     let bound = serving::bind(&env, ip, &ports).await;
@@ -336,11 +340,20 @@ impl Manager {
                 self.tell_moved(&of.uid, moved);
             }
             Err(error) => {
-                let message = crate::pods::inbox::listen_failure(&error);
+                let message = listen_failure(&error);
                 process.activity =
                     Activity::Script(vec![Step::Exit(EXIT_FAILURE as u8), Step::Print(message)]);
                 self.runs(&of.uid, of.container, of.instance);
                 self.go_on(&of.uid, of.container, of.instance);
+                let message = listen_failure(&error);
+                self.tell(
+                    &of.uid,
+                    Note {
+                        warning: true,
+                        reason: "FailedListen",
+                        message,
+                    },
+                );
             }
         }
     }
@@ -382,4 +395,16 @@ impl Manager {
             worker.started(container, instance, now, out)
         });
     }
+}
+
+/// The text that a program's log and an event get for a port that cannot be had.
+fn listen_failure(error: &serving::ListenError) -> String {
+    let hint = if error.source.kind() == io::ErrorKind::AddrInUse {
+        ": another container of the pod, or another process, listens there"
+    } else if matches!(error.source.raw_os_error(), Some(EMFILE | ENFILE)) {
+        ": this process has as many files open as it may (`ulimit -n`), and each port takes one"
+    } else {
+        ""
+    };
+    format!("[emerg] {error} ({}){hint}", error.source)
 }
