@@ -38,7 +38,10 @@ impl Slices {
         let mut held = Vec::new();
         for &number in remembered {
             let listener = hold(number, holder).with_context(|| {
-                format!("claim address slice {number}, which this cluster had: {} holds it; stop that one first", who(number))
+                format!(
+                    "claim address slice {number}, which this cluster had: {} holds it; stop that one first",
+                    who(number)
+                )
             })?;
             numbers.push(number);
             held.push(listener);
@@ -89,7 +92,10 @@ impl Slices {
 
     /// The ranges of pod addresses.
     pub fn pods(&self) -> Vec<(Ipv4Addr, u8)> {
-        self.numbers.iter().map(|&slice| (Ipv4Addr::from(base(PODS, slice)), PODS.1 as u8)).collect()
+        self.numbers
+            .iter()
+            .map(|&slice| (Ipv4Addr::from(base(PODS, slice)), PODS.1 as u8))
+            .collect()
     }
 }
 
@@ -133,7 +139,10 @@ fn who(number: u32) -> String {
 
 #[cfg(not(target_os = "linux"))]
 fn hold(_number: u32, _holder: &str) -> std::io::Result<UnixListener> {
-    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "loopback addresses need Linux; use docker compose here"))
+    Err(std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        "loopback addresses need Linux; use docker compose here",
+    ))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -40,7 +40,10 @@ impl Cluster {
     pub fn new(name: &Name) -> anyhow::Result<Self> {
         let valid = !name.name.is_empty()
             && name.name.len() <= 40
-            && name.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && name
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         anyhow::ensure!(
             valid,
             "use cluster name {:?}: it must be at most 40 lower case letters, digits and dashes",
@@ -50,12 +53,19 @@ impl Cluster {
             Some(dir) => std::path::absolute(dir).context("find data directory")?,
             None => data_home()?.join("coracle").join(&name.name),
         };
-        Ok(Self { name: name.name.clone(), dir })
+        Ok(Self {
+            name: name.name.clone(),
+            dir,
+        })
     }
 
     /// The name of its kubeconfig entries.
     pub fn context(&self) -> String {
-        if self.name == "default" { "coracle".to_owned() } else { format!("coracle-{}", self.name) }
+        if self.name == "default" {
+            "coracle".to_owned()
+        } else {
+            format!("coracle-{}", self.name)
+        }
     }
 
     /// The data directory of one process.
@@ -100,8 +110,12 @@ impl Cluster {
     pub fn memory(&self) -> anyhow::Result<Memory> {
         let path = self.dir.join("cluster.json");
         match std::fs::read(&path) {
-            Ok(json) => serde_json::from_slice(&json)
-                .with_context(|| format!("read {}: delete it to let `coracle up` make it anew", path.display())),
+            Ok(json) => serde_json::from_slice(&json).with_context(|| {
+                format!(
+                    "read {}: delete it to let `coracle up` make it anew",
+                    path.display()
+                )
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Memory::default()),
             Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
         }
@@ -145,20 +159,34 @@ impl Cluster {
 }
 
 /// `$XDG_DATA_HOME`, else `~/.local/share` (Linux) or `~/Library/Application Support` (macOS).
-#[allow(clippy::disallowed_methods, reason = "the data home is the environment's to say")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the data home is the environment's to say"
+)]
 fn data_home() -> anyhow::Result<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    if let Some(home) = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).and_then(absolute) {
+    if let Some(home) = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .and_then(absolute)
+    {
         return Ok(home);
     }
     let home = home_dir().context("find the data home: set HOME, or name a --data-dir")?;
-    let below: &Path =
-        Path::new(if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" });
+    let below: &Path = Path::new(if cfg!(target_os = "macos") {
+        "Library/Application Support"
+    } else {
+        ".local/share"
+    });
     Ok(home.join(below))
 }
 
 /// `$HOME`.
-#[allow(clippy::disallowed_methods, reason = "the home directory is the environment's to say")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the home directory is the environment's to say"
+)]
 pub fn home_dir() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+    std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }

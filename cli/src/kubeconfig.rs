@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use coracle_service::{Clock, pki::{Credentials, write_private}};
+use coracle_service::{
+    Clock,
+    pki::{Credentials, write_private},
+};
 use serde_json::{Map, Value, json};
 
 use crate::{args::KubeconfigChoice, cluster};
@@ -24,9 +27,18 @@ pub fn chosen(choice: &KubeconfigChoice) -> Option<PathBuf> {
     if choice.none {
         return None;
     }
-    let from_environment =
-        || choice.kubeconfig_env.as_deref().and_then(|list| list.split(':').find(|path| !path.is_empty())).map(PathBuf::from);
-    choice.path.clone().or_else(from_environment).or_else(|| Some(cluster::home_dir()?.join(".kube/config")))
+    let from_environment = || {
+        choice
+            .kubeconfig_env
+            .as_deref()
+            .and_then(|list| list.split(':').find(|path| !path.is_empty()))
+            .map(PathBuf::from)
+    };
+    choice
+        .path
+        .clone()
+        .or_else(from_environment)
+        .or_else(|| Some(cluster::home_dir()?.join(".kube/config")))
 }
 
 /// A kubeconfig with one cluster, user and context, all called `name`.
@@ -66,7 +78,10 @@ pub async fn merge(
     put(&mut config, "clusters", cluster_entry(name, server, credentials))?;
     put(&mut config, "users", user_entry(name, credentials))?;
     put(&mut config, "contexts", context_entry(name))?;
-    let previous = config.get("current-context").and_then(Value::as_str).map(str::to_owned);
+    let previous = config
+        .get("current-context")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     config.insert("current-context".to_owned(), name.into());
     write(path, config)?;
     Ok(previous.filter(|previous| !previous.is_empty() && previous != name))
@@ -90,7 +105,10 @@ pub async fn remove(path: &Path, name: &str, previous: Option<&str>, clock: &Clo
     if config.get("current-context").and_then(Value::as_str) == Some(name) {
         let still_there = |context: &&str| {
             let contexts = config.get("contexts").and_then(Value::as_array);
-            contexts.is_some_and(|all| all.iter().any(|one| one.get("name").and_then(Value::as_str) == Some(context)))
+            contexts.is_some_and(|all| {
+                all.iter()
+                    .any(|one| one.get("name").and_then(Value::as_str) == Some(context))
+            })
         };
         let current = previous.filter(still_there).unwrap_or_default().to_owned();
         config.insert("current-context".to_owned(), current.into());
@@ -121,8 +139,13 @@ fn put(config: &mut Map<String, Value>, list: &str, entry: Value) -> anyhow::Res
     if entries.is_null() {
         *entries = json!([]);
     }
-    let Value::Array(entries) = entries else { bail!("read kubeconfig: {list} is no list") };
-    match entries.iter_mut().find(|existing| existing.get("name") == entry.get("name")) {
+    let Value::Array(entries) = entries else {
+        bail!("read kubeconfig: {list} is no list")
+    };
+    match entries
+        .iter_mut()
+        .find(|existing| existing.get("name") == entry.get("name"))
+    {
         Some(existing) => *existing = entry,
         None => entries.push(entry),
     }
@@ -144,9 +167,16 @@ fn read(path: &Path) -> anyhow::Result<Map<String, Value>> {
     }
     match serde_saphyr::from_str(&text) {
         Ok(Value::Object(config)) => Ok(config),
-        Ok(_) => bail!("read kubeconfig {}: it is no mapping; use --kubeconfig FILE or --no-kubeconfig", path.display()),
-        Err(error) => Err(error)
-            .with_context(|| format!("read kubeconfig {} (use --kubeconfig FILE or --no-kubeconfig)", path.display())),
+        Ok(_) => bail!(
+            "read kubeconfig {}: it is no mapping; use --kubeconfig FILE or --no-kubeconfig",
+            path.display()
+        ),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "read kubeconfig {} (use --kubeconfig FILE or --no-kubeconfig)",
+                path.display()
+            )
+        }),
     }
 }
 
@@ -168,9 +198,15 @@ impl Lock {
         let lock = PathBuf::from(name);
         let deadline = clock.monotonic() + LOCK_PATIENCE;
         loop {
-            match std::fs::OpenOptions::new().write(true).create_new(true).open(&lock) {
+            match std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&lock)
+            {
                 Ok(_) => return Ok(Self(lock)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && clock.monotonic() < deadline => {
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::AlreadyExists && clock.monotonic() < deadline =>
+                {
                     clock.sleep(LOCK_RETRY).await;
                 }
                 Err(error) => {
@@ -194,7 +230,11 @@ mod tests {
     use super::*;
 
     fn credentials() -> Credentials {
-        Credentials { ca_pem: "ca".into(), certificate_pem: "crt".into(), key_pem: "key".into() }
+        Credentials {
+            ca_pem: "ca".into(),
+            certificate_pem: "crt".into(),
+            key_pem: "key".into(),
+        }
     }
 
     #[tokio::test]
@@ -207,15 +247,24 @@ mod tests {
                       current-context: other\n";
         std::fs::write(&path, before).unwrap();
         let clock = Clock::system();
-        let previous = merge(&path, "coracle", "127.0.0.1:6443", &credentials(), &clock).await.unwrap();
+        let previous = merge(&path, "coracle", "127.0.0.1:6443", &credentials(), &clock)
+            .await
+            .unwrap();
         assert_eq!(previous.as_deref(), Some("other"));
         let merged = read(&path).unwrap();
         assert_eq!(merged["current-context"], "coracle");
         assert_eq!(merged["clusters"].as_array().unwrap().len(), 2);
         // A second merge replaces the entries instead of doubling them.
-        assert_eq!(merge(&path, "coracle", "127.0.0.1:1", &credentials(), &clock).await.unwrap(), None);
+        assert_eq!(
+            merge(&path, "coracle", "127.0.0.1:1", &credentials(), &clock)
+                .await
+                .unwrap(),
+            None
+        );
         assert_eq!(read(&path).unwrap()["clusters"].as_array().unwrap().len(), 2);
-        remove(&path, "coracle", previous.as_deref(), &clock).await.unwrap();
+        remove(&path, "coracle", previous.as_deref(), &clock)
+            .await
+            .unwrap();
         let after = read(&path).unwrap();
         assert_eq!(after["current-context"], "other");
         assert_eq!(after["clusters"].as_array().unwrap().len(), 1);
@@ -227,7 +276,9 @@ mod tests {
     async fn a_file_that_is_no_kubeconfig_is_left_alone() {
         let path = std::env::temp_dir().join(format!("coracle-no-kubeconfig-{}", std::process::id()));
         std::fs::write(&path, "- just\n- a list\n").unwrap();
-        let error = merge(&path, "c", "s:1", &credentials(), &Clock::system()).await.unwrap_err();
+        let error = merge(&path, "c", "s:1", &credentials(), &Clock::system())
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("no mapping"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "- just\n- a list\n");
         std::fs::remove_file(&path).unwrap();

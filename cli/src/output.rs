@@ -13,13 +13,18 @@ pub struct Progress {
 impl Progress {
     /// Colored where standard error is a terminal and `NO_COLOR` is not set.
     pub fn new() -> Self {
-        Self { color: std::io::stderr().is_terminal() && !is_set("NO_COLOR") }
+        Self {
+            color: std::io::stderr().is_terminal() && !is_set("NO_COLOR"),
+        }
     }
 
     /// A step that is done.
     pub fn step(&self, what: &str, took: Duration) {
         let tick = if self.color { "\x1b[32m✓\x1b[0m" } else { "✓" };
-        self.line(&format!(" {tick} {what} {}", self.faint(&format!("({})", seconds(took)))));
+        self.line(&format!(
+            " {tick} {what} {}",
+            self.faint(&format!("({})", seconds(took)))
+        ));
     }
 
     /// A line that is no step.
@@ -28,15 +33,26 @@ impl Progress {
     }
 
     fn faint(&self, text: &str) -> String {
-        if self.color { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[2m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
 fn seconds(took: Duration) -> String {
-    if took < Duration::from_secs(1) { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
+    if took < Duration::from_secs(1) {
+        format!("{} ms", took.as_millis())
+    } else {
+        format!("{:.1} s", took.as_secs_f64())
+    }
 }
 
-#[allow(clippy::disallowed_methods, reason = "NO_COLOR is a convention of the environment, not a setting of ours")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "NO_COLOR is a convention of the environment, not a setting of ours"
+)]
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }

@@ -21,16 +21,26 @@ pub fn example(name: &str) -> String {
 
 /// Whether the tests run in continuous integration, where nothing may be skipped.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "this is how CI tells its tests that it is CI")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is how CI tells its tests that it is CI"
+)]
 pub fn in_ci() -> bool {
     std::env::var_os("CORACLE_CI").is_some()
 }
 
 /// The long form of a test's rounds where `CORACLE_LONG` is set, else the short one.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "this is how a person asks for the long form of a test")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is how a person asks for the long form of a test"
+)]
 pub fn rounds(short: usize, long: usize) -> usize {
-    if std::env::var_os("CORACLE_LONG").is_some() { long } else { short }
+    if std::env::var_os("CORACLE_LONG").is_some() {
+        long
+    } else {
+        short
+    }
 }
 
 /// Whether the test must be skipped for want of kubectl; says so on standard error.
@@ -61,7 +71,9 @@ pub async fn get(env: &Env, authority: &str, path: &str) -> anyhow::Result<Strin
             if port >= 1024 {
                 return Err(refused).with_context(|| format!("dial {authority}"));
             }
-            dial_authority(&*env.network, &format!("{host}:{}", port + 10_000)).await.with_context(|| format!("dial {authority}"))?
+            dial_authority(&*env.network, &format!("{host}:{}", port + 10_000))
+                .await
+                .with_context(|| format!("dial {authority}"))?
         }
     };
     let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
@@ -79,9 +91,13 @@ pub async fn get(env: &Env, authority: &str, path: &str) -> anyhow::Result<Strin
 /// # Errors
 /// kubectl's.
 pub async fn pods(cluster: &Cluster, selector: &str) -> anyhow::Result<Vec<serde_json::Value>> {
-    let json = cluster.kubectl(&["get", "pods", "-l", selector, "-o", "json"]).await?;
+    let json = cluster
+        .kubectl(&["get", "pods", "-l", selector, "-o", "json"])
+        .await?;
     let mut list: serde_json::Value = serde_json::from_str(&json)?;
-    let serde_json::Value::Array(items) = list["items"].take() else { anyhow::bail!("read list of pods") };
+    let serde_json::Value::Array(items) = list["items"].take() else {
+        anyhow::bail!("read list of pods")
+    };
     Ok(items)
 }
 
@@ -90,5 +106,8 @@ pub async fn pods(cluster: &Cluster, selector: &str) -> anyhow::Result<Vec<serde
 pub fn is_ready(pod: &serde_json::Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
     pod["metadata"]["deletionTimestamp"].is_null()
-        && conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+        && conditions.is_some_and(|all| {
+            all.iter()
+                .any(|one| one["type"] == "Ready" && one["status"] == "True")
+        })
 }

@@ -1,5 +1,6 @@
 //! Keeps the house in order: which crate may depend on which, where `sled` is named, how files begin and how long
 //! they get, and that both Dockerfiles end alike.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeSet,
@@ -26,8 +27,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "api", "apiserver", "client", "controller-manager", "nodes", "proto", "runtime", "scheduler", "service",
-            "storage", "store",
+            "api",
+            "apiserver",
+            "client",
+            "controller-manager",
+            "nodes",
+            "proto",
+            "runtime",
+            "scheduler",
+            "service",
+            "storage",
+            "store",
         ],
     ),
 ];
@@ -42,10 +52,16 @@ fn crates_depend_only_where_an_arrow_is() {
         // What a crate's own tests use is not part of what it is made of.
         let made_of = manifest.split("[dev-dependencies]").next().unwrap();
         for line in made_of.lines() {
-            let Some(name) = line.strip_prefix("coracle-").and_then(|rest| rest.split(['.', ' ', '=']).next()) else {
+            let Some(name) = line
+                .strip_prefix("coracle-")
+                .and_then(|rest| rest.split(['.', ' ', '=']).next())
+            else {
                 continue;
             };
-            assert!(allowed.contains(&name), "{folder} depends on {name}, and no arrow leads there");
+            assert!(
+                allowed.contains(&name),
+                "{folder} depends on {name}, and no arrow leads there"
+            );
         }
     }
 }
@@ -53,9 +69,21 @@ fn crates_depend_only_where_an_arrow_is() {
 #[test]
 fn every_crate_has_arrows() {
     let manifest = fs::read_to_string(checkout().join("Cargo.toml")).unwrap();
-    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
-    for member in members.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()) {
-        assert!(member == "tests" || ARROWS.iter().any(|(folder, _)| *folder == member), "{member} has no arrows");
+    let members = manifest
+        .split("members = [")
+        .nth(1)
+        .unwrap()
+        .split(']')
+        .next()
+        .unwrap();
+    for member in members
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.split('"').next())
+    {
+        assert!(
+            member == "tests" || ARROWS.iter().any(|(folder, _)| *folder == member),
+            "{member} has no arrows"
+        );
     }
 }
 
@@ -64,7 +92,12 @@ fn sled_is_named_in_one_file() {
     let naming: BTreeSet<PathBuf> = sources()
         .into_iter()
         .filter(|path| !path.ends_with("architecture.rs"))
-        .filter(|path| fs::read_to_string(path).unwrap().lines().any(|line| code(line).contains("sled::")))
+        .filter(|path| {
+            fs::read_to_string(path)
+                .unwrap()
+                .lines()
+                .any(|line| code(line).contains("sled::"))
+        })
         .collect();
     assert_eq!(naming.len(), 1, "{naming:?}");
 }
@@ -112,7 +145,12 @@ fn sources() -> Vec<PathBuf> {
             }
         }
     }
-    assert!(found.len() > 50, "found only {} source files below {}", found.len(), Path::new(".").display());
+    assert!(
+        found.len() > 50,
+        "found only {} source files below {}",
+        found.len(),
+        Path::new(".").display()
+    );
     found
 }
 

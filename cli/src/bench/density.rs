@@ -32,7 +32,10 @@ pub async fn run(pods: u32, host: &Host, env: &Env, report: &mut Report) -> anyh
     namespace(&api, NAMESPACE).await?;
     let clock = &env.transport_clock;
     let cpu_before = host.cpu()?;
-    let watch = WatchQuery { namespace: NAMESPACE.to_owned(), ..WatchQuery::all(kinds::DEPLOYMENT) };
+    let watch = WatchQuery {
+        namespace: NAMESPACE.to_owned(),
+        ..WatchQuery::all(kinds::DEPLOYMENT)
+    };
     let mut events = api.watch(&watch).await?;
     let began = clock.monotonic();
     let create = Write::Create {
@@ -46,7 +49,9 @@ pub async fn run(pods: u32, host: &Host, env: &Env, report: &mut Report) -> anyh
     let all_ready = async {
         while let Some(batch) = events.next().await {
             for event in batch? {
-                let (EventKind::Added(object) | EventKind::Modified(object)) = event.kind else { continue };
+                let (EventKind::Added(object) | EventKind::Modified(object)) = event.kind else {
+                    continue;
+                };
                 if object.read::<Deployment>()?.status.ready_replicas >= pods {
                     return Ok(());
                 }
@@ -54,7 +59,10 @@ pub async fn run(pods: u32, host: &Host, env: &Env, report: &mut Report) -> anyh
         }
         bail!("the watch ended")
     };
-    clock.timeout(TIMEOUT, all_ready).await.context("wait for all pods to be Ready")??;
+    clock
+        .timeout(TIMEOUT, all_ready)
+        .await
+        .context("wait for all pods to be Ready")??;
     let took = began.elapsed().as_secs_f64();
     report.row(&format!("Deployment of {pods}, create to all Ready"), took, "s");
     report.row("pods Ready per second", f64::from(pods) / took, "/s");
@@ -83,14 +91,25 @@ async fn delete(api: &impl ObjectApi, pods: u32, env: &Env, report: &mut Report)
     };
     api.write(delete, &WriteOptions::default()).await?;
     let gone = async {
-        let query = ListQuery { namespace: NAMESPACE.to_owned(), page_size: 1, ..ListQuery::all(kinds::POD) };
+        let query = ListQuery {
+            namespace: NAMESPACE.to_owned(),
+            page_size: 1,
+            ..ListQuery::all(kinds::POD)
+        };
         while !api.list(&query).await?.objects.is_empty() {
             env.transport_clock.sleep(POLL).await;
         }
         anyhow::Ok(())
     };
-    env.transport_clock.timeout(TIMEOUT, gone).await.context("wait for all pods to be gone")??;
-    report.row(&format!("delete of {pods} pods, until the last is gone"), began.elapsed().as_secs_f64(), "s");
+    env.transport_clock
+        .timeout(TIMEOUT, gone)
+        .await
+        .context("wait for all pods to be gone")??;
+    report.row(
+        &format!("delete of {pods} pods, until the last is gone"),
+        began.elapsed().as_secs_f64(),
+        "s",
+    );
     Ok(())
 }
 

@@ -16,8 +16,13 @@ pub async fn run(pods: usize, host: &Host, env: &Env, report: &mut Report) -> an
     let clock = &env.transport_clock;
     namespace(&api, NAMESPACE).await?;
     for first in (0..pods).step_by(BATCH) {
-        let writes = (first..pods.min(first + BATCH)).map(pod).collect::<anyhow::Result<_>>()?;
-        let options = BatchOptions { without_bodies: true, ..BatchOptions::default() };
+        let writes = (first..pods.min(first + BATCH))
+            .map(pod)
+            .collect::<anyhow::Result<_>>()?;
+        let options = BatchOptions {
+            without_bodies: true,
+            ..BatchOptions::default()
+        };
         for outcome in api.batch(writes, &options).await? {
             outcome?;
         }
@@ -25,7 +30,8 @@ pub async fn run(pods: usize, host: &Host, env: &Env, report: &mut Report) -> an
     let mut gets = Vec::new();
     for number in 0..GETS {
         let sent = clock.monotonic();
-        api.get(kinds::POD, NAMESPACE, &format!("pod-{}", number % pods.max(1))).await?;
+        api.get(kinds::POD, NAMESPACE, &format!("pod-{}", number % pods.max(1)))
+            .await?;
         gets.push(sent.elapsed());
     }
     report.row("get, p50", quantile_ms(&mut gets, 0.5), "ms");
@@ -34,12 +40,20 @@ pub async fn run(pods: usize, host: &Host, env: &Env, report: &mut Report) -> an
     let mut bytes = 0;
     for _ in 0..LISTS {
         let sent = clock.monotonic();
-        let query = ListQuery { namespace: NAMESPACE.to_owned(), page_size: 10_000, ..ListQuery::all(kinds::POD) };
+        let query = ListQuery {
+            namespace: NAMESPACE.to_owned(),
+            page_size: 10_000,
+            ..ListQuery::all(kinds::POD)
+        };
         let (objects, _) = api.list_all(&query).await?;
         lists.push(sent.elapsed());
         bytes = objects.iter().map(|object| object.json.len()).sum();
     }
-    report.row(&format!("list of {pods} pods, p50"), quantile_ms(&mut lists, 0.5), "ms");
+    report.row(
+        &format!("list of {pods} pods, p50"),
+        quantile_ms(&mut lists, 0.5),
+        "ms",
+    );
     report.row("its size", bytes as f64 / 1e6, "MB");
     Ok(())
 }

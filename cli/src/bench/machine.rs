@@ -56,7 +56,9 @@ async fn loopback(env: &Env) -> anyhow::Result<f64> {
     let mut listener = env.network.listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_addr()?;
     env.spawn.task("echo", async move {
-        let Ok((mut io, _)) = listener.accept().await else { return };
+        let Ok((mut io, _)) = listener.accept().await else {
+            return;
+        };
         let mut byte = [0];
         while io.read_exact(&mut byte).await.is_ok() && io.write_all(&byte).await.is_ok() {}
     });

@@ -76,7 +76,12 @@ enum Measurement {
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let env = Env::host();
-    let Args { measurement, name, data_dir, output } = args;
+    let Args {
+        measurement,
+        name,
+        data_dir,
+        output,
+    } = args;
     let mut report = Report::new(machine::Rates::measure(&env).await?);
     let nodes = match &measurement {
         Measurement::Start { nodes } | Measurement::Density { nodes, .. } => *nodes,
@@ -92,10 +97,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     report.print(output)
 }
 
-async fn measure(measurement: &Measurement, host: &host::Host, env: &Env, report: &mut Report) -> anyhow::Result<()> {
+async fn measure(
+    measurement: &Measurement,
+    host: &host::Host,
+    env: &Env,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     match measurement {
         Measurement::Start { nodes } => {
-            report.row(&format!("start with {nodes} nodes, until all are Ready"), host.start_time().as_secs_f64(), "s");
+            report.row(
+                &format!("start with {nodes} nodes, until all are Ready"),
+                host.start_time().as_secs_f64(),
+                "s",
+            );
             for (process, bytes) in host.memory()? {
                 report.row(&format!("memory of {process} (PSS)"), bytes as f64 / 1e6, "MB");
             }
@@ -104,9 +118,11 @@ async fn measure(measurement: &Measurement, host: &host::Host, env: &Env, report
         Measurement::Density { pods, .. } => density::run(*pods, host, env, report).await,
         Measurement::Create { clients, seconds } => create::run(clients, *seconds, host, env, report).await,
         Measurement::List { pods } => list::run(*pods, host, env, report).await,
-        Measurement::Watch { watchers, writes, writers } => {
-            watch::run(*watchers, *writes, *writers, host, env, report).await
-        }
+        Measurement::Watch {
+            watchers,
+            writes,
+            writers,
+        } => watch::run(*watchers, *writes, *writers, host, env, report).await,
     }
 }
 

@@ -21,11 +21,18 @@ struct Row {
 
 impl Report {
     pub fn new(machine: Rates) -> Self {
-        Self { machine, rows: Vec::new() }
+        Self {
+            machine,
+            rows: Vec::new(),
+        }
     }
 
     pub fn row(&mut self, what: &str, value: f64, unit: &'static str) {
-        self.rows.push(Row { what: what.to_owned(), value, unit });
+        self.rows.push(Row {
+            what: what.to_owned(),
+            value,
+            unit,
+        });
     }
 
     pub fn print(&self, format: Format) -> anyhow::Result<()> {
@@ -34,7 +41,9 @@ impl Report {
             return Ok(());
         }
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(["MEASURED", "VALUE", "UNIT"]);
+        table
+            .load_preset(presets::NOTHING)
+            .set_header(["MEASURED", "VALUE", "UNIT"]);
         for row in &self.rows {
             table.add_row([row.what.clone(), short(row.value), row.unit.to_owned()]);
         }
@@ -50,5 +59,9 @@ impl Report {
 }
 
 fn short(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }

@@ -27,7 +27,10 @@ pub async fn run(
     let connections = clients(watchers.div_ceil(WATCHES_PER_CONNECTION), host, env)?;
     let mut tasks = Vec::new();
     for number in 0..watchers {
-        let query = WatchQuery { namespace: NAMESPACE.to_owned(), ..WatchQuery::all(kinds::CONFIG_MAP) };
+        let query = WatchQuery {
+            namespace: NAMESPACE.to_owned(),
+            ..WatchQuery::all(kinds::CONFIG_MAP)
+        };
         let mut stream = connections[number / WATCHES_PER_CONNECTION].watch(&query).await?;
         until_synced(&mut stream).await?;
         tasks.push(tokio::spawn(count(stream, writes)));
@@ -42,19 +45,35 @@ pub async fn run(
     for task in writing {
         task.await.context("run a writer")??;
     }
-    report.row(&format!("{writes} writes by {writers} writers"), writes as f64 / began.elapsed().as_secs_f64(), "/s");
+    report.row(
+        &format!("{writes} writes by {writers} writers"),
+        writes as f64 / began.elapsed().as_secs_f64(),
+        "/s",
+    );
     for task in tasks {
-        clock.timeout(TIMEOUT, task).await.context("wait for a watcher")?.context("run a watcher")??;
+        clock
+            .timeout(TIMEOUT, task)
+            .await
+            .context("wait for a watcher")?
+            .context("run a watcher")??;
     }
     let delivered = (watchers * writes) as f64;
-    report.row(&format!("events delivered to {watchers} watchers"), delivered / began.elapsed().as_secs_f64(), "/s");
+    report.row(
+        &format!("events delivered to {watchers} watchers"),
+        delivered / began.elapsed().as_secs_f64(),
+        "/s",
+    );
     Ok(())
 }
 
 async fn write(api: Arc<GrpcClient>, number: usize, writers: usize, writes: usize) -> anyhow::Result<()> {
-    let options = WriteOptions { without_body: true, ..WriteOptions::default() };
+    let options = WriteOptions {
+        without_body: true,
+        ..WriteOptions::default()
+    };
     for item in (number..writes).step_by(writers) {
-        api.write(config_map(NAMESPACE, format!("w-{item}")), &options).await?;
+        api.write(config_map(NAMESPACE, format!("w-{item}")), &options)
+            .await?;
     }
     Ok(())
 }
@@ -74,7 +93,11 @@ async fn count(mut stream: WatchStream, wanted: usize) -> anyhow::Result<()> {
     while let Some(batch) = stream.next().await {
         for event in batch? {
             if matches!(event.kind, EventKind::Added(_)) {
-                anyhow::ensure!(event.revision > last, "revision {} came after {last}", event.revision);
+                anyhow::ensure!(
+                    event.revision > last,
+                    "revision {} came after {last}",
+                    event.revision
+                );
                 last = event.revision;
                 seen += 1;
             }

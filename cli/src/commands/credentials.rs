@@ -17,7 +17,11 @@ pub async fn kubeconfig(args: &Kubeconfig) -> anyhow::Result<()> {
         Some(server) => server.clone(),
         None => server_of(&cluster)?,
     };
-    output::data(&file::to_yaml(&file::document(&cluster.context(), &server, &admin))?);
+    output::data(&file::to_yaml(&file::document(
+        &cluster.context(),
+        &server,
+        &admin,
+    ))?);
     Ok(())
 }
 
@@ -27,9 +31,11 @@ pub fn run(args: &Credentials) -> anyhow::Result<()> {
     let admin = cluster.admin()?;
     let server = server_of(&cluster)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("make {}", args.out.display()))?;
-    for (name, pem) in
-        [("ca.crt", &admin.ca_pem), ("client.crt", &admin.certificate_pem), ("client.key", &admin.key_pem)]
-    {
+    for (name, pem) in [
+        ("ca.crt", &admin.ca_pem),
+        ("client.crt", &admin.certificate_pem),
+        ("client.key", &admin.key_pem),
+    ] {
         write_private(&args.out.join(name), pem.as_bytes())?;
     }
     let out = args.out.display();

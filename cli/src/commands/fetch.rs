@@ -18,9 +18,14 @@ const HTTP_ERROR: u8 = 22;
 
 pub async fn run(args: Fetch) -> anyhow::Result<ExitCode> {
     let env = Env::host();
-    let url: Uri = args.url.parse().with_context(|| format!("read URL {:?}", args.url))?;
+    let url: Uri = args
+        .url
+        .parse()
+        .with_context(|| format!("read URL {:?}", args.url))?;
     let method = match &args.request {
-        Some(method) => method.parse().with_context(|| format!("read method {method:?}"))?,
+        Some(method) => method
+            .parse()
+            .with_context(|| format!("read method {method:?}"))?,
         None if args.data.is_some() => Method::POST,
         None => Method::GET,
     };
@@ -32,7 +37,12 @@ pub async fn run(args: Fetch) -> anyhow::Result<ExitCode> {
         None if args.insecure || url.scheme_str() == Some("http") => Identity::unverified()?,
         None => bail!("fetch {url}: https needs --cacert FILE, or -k to trust any server"),
     };
-    let call = Call { url, method, body: args.data.unwrap_or_default(), identity };
+    let call = Call {
+        url,
+        method,
+        body: args.data.unwrap_or_default(),
+        identity,
+    };
     let limit = Duration::from_secs(args.max_time);
     let answer = env
         .transport_clock
@@ -42,12 +52,19 @@ pub async fn run(args: Fetch) -> anyhow::Result<ExitCode> {
     if args.include {
         output::data(&format!("{:?} {}\n", answer.version(), answer.status()));
         for (name, value) in answer.headers() {
-            output::data(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+            output::data(&format!(
+                "{name}: {}\n",
+                String::from_utf8_lossy(value.as_bytes())
+            ));
         }
         output::data("\n");
     }
     output::data(&String::from_utf8_lossy(answer.body()));
-    Ok(if answer.status().as_u16() >= 400 { ExitCode::from(HTTP_ERROR) } else { ExitCode::SUCCESS })
+    Ok(if answer.status().as_u16() >= 400 {
+        ExitCode::from(HTTP_ERROR)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// One request.
@@ -64,14 +81,25 @@ pub struct Call {
 /// # Errors
 /// Where the URL is not http or https, or the server cannot be reached or does not speak HTTP.
 pub async fn call(call: Call, env: &Env) -> anyhow::Result<Response<Bytes>> {
-    let Call { url, method, body, identity } = call;
-    let host = url.host().with_context(|| format!("read URL {url}: it names no host"))?.to_owned();
+    let Call {
+        url,
+        method,
+        body,
+        identity,
+    } = call;
+    let host = url
+        .host()
+        .with_context(|| format!("read URL {url}: it names no host"))?
+        .to_owned();
     let secure = match url.scheme_str() {
         Some("https") => true,
         Some("http") => false,
         _ => bail!("fetch {url}: only http and https are supported"),
     };
-    let authority = format!("{host}:{}", url.port_u16().unwrap_or(if secure { 443 } else { 80 }));
+    let authority = format!(
+        "{host}:{}",
+        url.port_u16().unwrap_or(if secure { 443 } else { 80 })
+    );
     let io = if secure {
         connect::connect(&authority, &host, env, &identity.http1()).await
     } else {
@@ -86,10 +114,18 @@ pub async fn call(call: Call, env: &Env) -> anyhow::Result<Response<Bytes>> {
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("host", url.authority().map_or(host.as_str(), |authority| authority.as_str()))
+        .header(
+            "host",
+            url.authority()
+                .map_or(host.as_str(), |authority| authority.as_str()),
+        )
         .header("user-agent", concat!("coracle/", env!("CARGO_PKG_VERSION")))
         .body(Full::new(Bytes::from(body)))?;
-    let (head, body) = sender.send_request(request).await.with_context(|| format!("fetch {url}"))?.into_parts();
+    let (head, body) = sender
+        .send_request(request)
+        .await
+        .with_context(|| format!("fetch {url}"))?
+        .into_parts();
     let body = Limited::new(body, MAX_BODY)
         .collect()
         .await

@@ -21,7 +21,11 @@ pub async fn run(args: &Healthz) -> anyhow::Result<ExitCode> {
         None => ask_supervisor(&Cluster::new(&args.cluster)?).await?,
     };
     output::data(&report);
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn ask_process(address: &str) -> anyhow::Result<(bool, String)> {
@@ -32,14 +36,24 @@ async fn ask_process(address: &str) -> anyhow::Result<(bool, String)> {
         None => address.to_owned(),
     };
     // Health is not secret, and a container asks itself: there is nothing to verify.
-    let url = format!("https://{address}/readyz").parse().with_context(|| format!("read address {address:?}"))?;
-    let request = fetch::Call { url, method: http::Method::GET, body: String::new(), identity: Identity::unverified()? };
+    let url = format!("https://{address}/readyz")
+        .parse()
+        .with_context(|| format!("read address {address:?}"))?;
+    let request = fetch::Call {
+        url,
+        method: http::Method::GET,
+        body: String::new(),
+        identity: Identity::unverified()?,
+    };
     let answer = env
         .transport_clock
         .timeout(TIMEOUT, fetch::call(request, &env))
         .await
         .with_context(|| format!("ask {address}: no answer within {} s", TIMEOUT.as_secs()))??;
-    Ok((answer.status().is_success(), format!("{}\n", String::from_utf8_lossy(answer.body()).trim_end())))
+    Ok((
+        answer.status().is_success(),
+        format!("{}\n", String::from_utf8_lossy(answer.body()).trim_end()),
+    ))
 }
 
 async fn ask_supervisor(cluster: &Cluster) -> anyhow::Result<(bool, String)> {
@@ -51,5 +65,9 @@ async fn ask_supervisor(cluster: &Cluster) -> anyhow::Result<(bool, String)> {
         .filter(|process| process.health != "ready")
         .map(|process| format!("{} is {}\n", process.name, process.health))
         .collect();
-    Ok(if unwell.is_empty() { (true, "ok\n".to_owned()) } else { (false, unwell.concat()) })
+    Ok(if unwell.is_empty() {
+        (true, "ok\n".to_owned())
+    } else {
+        (false, unwell.concat())
+    })
 }

@@ -70,11 +70,19 @@ pub async fn nodes_ready(api: &impl ObjectApi) -> anyhow::Result<(usize, usize)>
         r#type: String,
         status: String,
     }
-    let (objects, _) = api.list_all(&ListQuery::all(coracle_api::kinds::NODE)).await.context("list nodes")?;
+    let (objects, _) = api
+        .list_all(&ListQuery::all(coracle_api::kinds::NODE))
+        .await
+        .context("list nodes")?;
     let mut ready = 0;
     for object in &objects {
         let node: Node = object.read()?;
-        if node.status.conditions.iter().any(|c| c.r#type == "Ready" && c.status == "True") {
+        if node
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.r#type == "Ready" && c.status == "True")
+        {
             ready += 1;
         }
     }

@@ -41,7 +41,10 @@ async fn add(cluster: &Name, count: u32) -> anyhow::Result<()> {
             while !is_ready(&api, name).await {
                 env.transport_clock.sleep(POLL).await;
             }
-            progress.step(&format!("Node {name} Ready"), env.transport_clock.monotonic() - began);
+            progress.step(
+                &format!("Node {name} Ready"),
+                env.transport_clock.monotonic() - began,
+            );
         }
     };
     env.transport_clock
@@ -54,10 +57,17 @@ async fn add(cluster: &Name, count: u32) -> anyhow::Result<()> {
 }
 
 async fn is_ready(api: &impl ObjectApi, name: &str) -> bool {
-    let Ok(node) = api.get(kinds::NODE, "", name).await else { return false };
-    let Ok(node) = node.read::<serde_json::Value>() else { return false };
+    let Ok(node) = api.get(kinds::NODE, "", name).await else {
+        return false;
+    };
+    let Ok(node) = node.read::<serde_json::Value>() else {
+        return false;
+    };
     let conditions = node["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+    conditions.is_some_and(|all| {
+        all.iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    })
 }
 
 async fn remove(cluster: &Name, node: &str) -> anyhow::Result<()> {
@@ -65,7 +75,13 @@ async fn remove(cluster: &Name, node: &str) -> anyhow::Result<()> {
     let cluster = Cluster::new(cluster)?;
     let progress = Progress::new();
     let began = env.transport_clock.monotonic();
-    control::ask(&cluster, &Ask::RemoveNode { node: node.to_owned() }).await?;
+    control::ask(
+        &cluster,
+        &Ask::RemoveNode {
+            node: node.to_owned(),
+        },
+    )
+    .await?;
     let api = cluster.client(&cluster.memory()?.server, &env)?;
     let delete = Write::Delete {
         resource: kinds::NODE,
@@ -78,6 +94,9 @@ async fn remove(cluster: &Name, node: &str) -> anyhow::Result<()> {
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error).with_context(|| format!("delete node {node}")),
     }
-    progress.step(&format!("Removed {node}"), env.transport_clock.monotonic() - began);
+    progress.step(
+        &format!("Removed {node}"),
+        env.transport_clock.monotonic() - began,
+    );
     Ok(())
 }

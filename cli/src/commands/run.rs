@@ -23,7 +23,10 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     let env = Env::host();
     let dir = TemporaryDir::new(&env)?;
     let name = format!("run-{}", std::process::id());
-    let cluster = Cluster::new(&Name { name, data_dir: Some(dir.0.clone()) })?;
+    let cluster = Cluster::new(&Name {
+        name,
+        data_dir: Some(dir.0.clone()),
+    })?;
     let settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         any_port: false,
@@ -34,7 +37,14 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::new();
     process::end_on_signals(&shutdown)?;
     let supervisor = Supervisor::start(cluster.clone(), &settings, env.clone(), shutdown.clone()).await?;
-    let outcome = shutdown.guard(with_cluster(&supervisor, &args.command, args.nodes as usize, &env)).await;
+    let outcome = shutdown
+        .guard(with_cluster(
+            &supervisor,
+            &args.command,
+            args.nodes as usize,
+            &env,
+        ))
+        .await;
     supervisor.stop().await;
     // Interrupted: the code that a shell gives for SIGINT.
     outcome.unwrap_or(Ok(ExitCode::from(130)))
@@ -49,14 +59,19 @@ async fn with_cluster(
     let clock = &env.transport_clock;
     let cluster = supervisor.cluster();
     let started = clock.timeout(START_TIMEOUT, async {
-        let server = supervisor.server().await.context("the cluster ended while it started")?;
+        let server = supervisor
+            .server()
+            .await
+            .context("the cluster ended while it started")?;
         let api = cluster.client(&server, env)?;
         while nodes_ready(&api).await.map_or(true, |(_, ready)| ready < nodes) {
             clock.sleep(POLL).await;
         }
         anyhow::Ok(server)
     });
-    let server = started.await.context("start the cluster: it was not ready within 60 s")??;
+    let server = started
+        .await
+        .context("start the cluster: it was not ready within 60 s")??;
     let path = cluster.dir.join("kubeconfig");
     let document = kubeconfig::document(&cluster.context(), &server, &cluster.admin()?);
     write_private(&path, kubeconfig::to_yaml(&document)?.as_bytes())?;
@@ -68,7 +83,10 @@ async fn with_cluster(
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("run {program}"))?;
-    let status = child.wait().await.with_context(|| format!("wait for {program}"))?;
+    let status = child
+        .wait()
+        .await
+        .with_context(|| format!("wait for {program}"))?;
     let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| SIGNALLED + signal);
     let code = status.code().or(signal).unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))

@@ -14,9 +14,19 @@ pub async fn run(args: &args::Signal, signal: Signal) -> anyhow::Result<()> {
     if args.own {
         return signal_container(signal);
     }
-    let process = args.process.clone().context("name a process; `coracle status` lists them")?;
+    let process = args
+        .process
+        .clone()
+        .context("name a process; `coracle status` lists them")?;
     let cluster = Cluster::new(&args.cluster)?;
-    control::ask(&cluster, &Ask::Signal { process: process.clone(), signal: signal.as_raw() }).await?;
+    control::ask(
+        &cluster,
+        &Ask::Signal {
+            process: process.clone(),
+            signal: signal.as_raw(),
+        },
+    )
+    .await?;
     Progress::new().line(&format!("Sent {} to {process}", name(signal)));
     Ok(())
 }
@@ -37,7 +47,13 @@ fn signal_container(signal: Signal) -> anyhow::Result<()> {
     let own = std::process::id();
     let ours = std::fs::read_link("/proc/self/exe").context("find this program")?;
     for entry in std::fs::read_dir("/proc").context("list processes")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
         let same_program = std::fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe == ours);
         if pid == 1 || pid.unsigned_abs() == own || !same_program || parent(&entry.path()) != Some(1) {
             continue;
@@ -45,7 +61,9 @@ fn signal_container(signal: Signal) -> anyhow::Result<()> {
         let target = Pid::from_raw(pid).context("read process id")?;
         return kill_process(target, signal).with_context(|| format!("signal process {pid}"));
     }
-    anyhow::bail!("find this container's process: --self works only in a container that runs with `init: true`")
+    anyhow::bail!(
+        "find this container's process: --self works only in a container that runs with `init: true`"
+    )
 }
 
 /// Field 4 of /proc/PID/stat, after the name in parentheses.

@@ -20,11 +20,27 @@ pub async fn run(args: &Status) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["NAME", "PID", "ADDRESS", "RESTARTS", "HEALTH"]);
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(["NAME", "PID", "ADDRESS", "RESTARTS", "HEALTH"]);
     for process in processes {
-        let pid = if process.pid == 0 { "-".to_owned() } else { process.pid.to_string() };
-        let address = if process.address.is_empty() { "-".to_owned() } else { process.address };
-        table.add_row([process.name, pid, address, process.restarts.to_string(), process.health]);
+        let pid = if process.pid == 0 {
+            "-".to_owned()
+        } else {
+            process.pid.to_string()
+        };
+        let address = if process.address.is_empty() {
+            "-".to_owned()
+        } else {
+            process.address
+        };
+        table.add_row([
+            process.name,
+            pid,
+            address,
+            process.restarts.to_string(),
+            process.health,
+        ]);
     }
     output::data(&format!("{}\n", table.trim_fmt()));
     Ok(())

@@ -10,12 +10,25 @@ use crate::{
 };
 
 pub async fn run(args: Supervise) -> anyhow::Result<()> {
-    let Supervise { cluster, listen, any_port, nodes, san, set } = args;
+    let Supervise {
+        cluster,
+        listen,
+        any_port,
+        nodes,
+        san,
+        set,
+    } = args;
     logging::init("info", logging::Format::Text).map_err(anyhow::Error::msg)?;
     let cluster = Cluster::new(&cluster)?;
     let shutdown = Shutdown::new();
     process::end_on_signals(&shutdown)?;
-    let settings = Settings { listen, any_port, nodes, san, set };
+    let settings = Settings {
+        listen,
+        any_port,
+        nodes,
+        san,
+        set,
+    };
     let supervisor = Supervisor::start(cluster, &settings, Env::host(), shutdown.clone()).await?;
     shutdown.wait().await;
     supervisor.stop().await;

@@ -30,19 +30,32 @@ pub async fn run(args: Up) -> anyhow::Result<()> {
     let progress = Progress::new();
     let began = env.transport_clock.monotonic();
     if Call::start(&cluster, &Ask::Status).await.is_ok() {
-        progress.line(&format!("Cluster {:?} is running already; see `coracle status`.", cluster.name));
+        progress.line(&format!(
+            "Cluster {:?} is running already; see `coracle status`.",
+            cluster.name
+        ));
         return Ok(());
     }
     refuse_platform()?;
-    progress.line(&format!("Starting cluster {:?} in {}", cluster.name, cluster.dir.display()));
+    progress.line(&format!(
+        "Starting cluster {:?} in {}",
+        cluster.name,
+        cluster.dir.display()
+    ));
     if args.foreground {
         let shutdown = Shutdown::new();
         process::end_on_signals(&shutdown)?;
-        let supervisor = Supervisor::start(cluster.clone(), &settings(&args), env.clone(), shutdown.clone()).await?;
+        let supervisor =
+            Supervisor::start(cluster.clone(), &settings(&args), env.clone(), shutdown.clone()).await?;
         let ready = shutdown.guard(follow(&args, &cluster, &env, &progress)).await;
         if let Some(outcome) = ready {
             outcome?;
-            finish(&args, &cluster, &progress, env.transport_clock.monotonic() - began);
+            finish(
+                &args,
+                &cluster,
+                &progress,
+                env.transport_clock.monotonic() - began,
+            );
             shutdown.wait().await;
         }
         supervisor.stop().await;
@@ -122,7 +135,9 @@ async fn follow(args: &Up, cluster: &Cluster, env: &Env, progress: &Progress) ->
     let mut waiting: BTreeSet<&str> = ["apiserver", "storage", "scheduler", "controller-manager"].into();
     let mut server = String::new();
     while !waiting.is_empty() {
-        let Some(Answer::Progress(event)) = call.next().await? else { bail!("the supervisor ended") };
+        let Some(Answer::Progress(event)) = call.next().await? else {
+            bail!("the supervisor ended")
+        };
         match event {
             Event::Listening { process, address } if process == "apiserver" => server = address,
             Event::Ready { process } if waiting.remove(process.as_str()) => {
@@ -149,7 +164,11 @@ async fn follow(args: &Up, cluster: &Cluster, env: &Env, progress: &Progress) ->
         }
         clock.sleep(POLL).await;
     }
-    let how = if wanted as u32 > MAX_SINGLE_NODES { ", in pools" } else { "" };
+    let how = if wanted as u32 > MAX_SINGLE_NODES {
+        ", in pools"
+    } else {
+        ""
+    };
     progress.step(&format!("Nodes Ready: {wanted}{how}"), clock.monotonic() - began);
     Ok(())
 }
@@ -157,8 +176,15 @@ async fn follow(args: &Up, cluster: &Cluster, env: &Env, progress: &Progress) ->
 fn step(process: &str, server: &str, args: &Up) -> String {
     match process {
         "apiserver" => {
-            let moved = server.rsplit(':').next().is_some_and(|port| args.port != 0 && port != args.port.to_string());
-            let note = if moved { format!(" (port {} is busy)", args.port) } else { String::new() };
+            let moved = server
+                .rsplit(':')
+                .next()
+                .is_some_and(|port| args.port != 0 && port != args.port.to_string());
+            let note = if moved {
+                format!(" (port {} is busy)", args.port)
+            } else {
+                String::new()
+            };
             format!("API server at https://{server}{note}")
         }
         "storage" => "Volume service".to_owned(),
@@ -180,7 +206,9 @@ async fn connect(cluster: &Cluster, clock: &Clock) -> anyhow::Result<Call> {
 }
 
 async fn merge(args: &Up, cluster: &Cluster, server: &str, clock: &Clock) -> anyhow::Result<()> {
-    let Some(path) = kubeconfig::chosen(&args.kubeconfig) else { return Ok(()) };
+    let Some(path) = kubeconfig::chosen(&args.kubeconfig) else {
+        return Ok(());
+    };
     let path = std::path::absolute(&path).unwrap_or(path);
     let previous = kubeconfig::merge(&path, &cluster.context(), server, &cluster.admin()?, clock).await?;
     let mut memory = cluster.memory()?;
@@ -193,16 +221,33 @@ async fn merge(args: &Up, cluster: &Cluster, server: &str, clock: &Clock) -> any
 }
 
 fn finish(args: &Up, cluster: &Cluster, progress: &Progress, took: Duration) {
-    progress.line(&format!("Cluster {:?} is ready after {} ms.", cluster.name, took.as_millis()));
-    let name = if cluster.name == "default" { String::new() } else { format!(" --name {}", cluster.name) };
-    let context = if args.kubeconfig.none { String::new() } else { format!(" --context {}", cluster.context()) };
+    progress.line(&format!(
+        "Cluster {:?} is ready after {} ms.",
+        cluster.name,
+        took.as_millis()
+    ));
+    let name = if cluster.name == "default" {
+        String::new()
+    } else {
+        format!(" --name {}", cluster.name)
+    };
+    let context = if args.kubeconfig.none {
+        String::new()
+    } else {
+        format!(" --context {}", cluster.context())
+    };
     if !has_kubectl() {
-        progress.line("kubectl is not on the PATH: https://kubernetes.io/docs/tasks/tools/ says how to get it.");
-        progress.line(&format!("Without it, gRPC works: coracle credentials{name} --out creds"));
+        progress
+            .line("kubectl is not on the PATH: https://kubernetes.io/docs/tasks/tools/ says how to get it.");
+        progress.line(&format!(
+            "Without it, gRPC works: coracle credentials{name} --out creds"
+        ));
         return;
     }
     if args.kubeconfig.none {
-        progress.line(&format!("Next: coracle kubeconfig{name} > kubeconfig && kubectl --kubeconfig kubeconfig get nodes"));
+        progress.line(&format!(
+            "Next: coracle kubeconfig{name} > kubeconfig && kubectl --kubeconfig kubeconfig get nodes"
+        ));
     } else {
         progress.line(&format!("Next: kubectl{context} get nodes"));
     }
@@ -218,6 +263,8 @@ fn refuse_platform() -> anyhow::Result<()> {
     if cfg!(target_os = "linux") {
         return Ok(());
     }
-    bail!("start a cluster on {}: run it under WSL2 or with docker compose", std::env::consts::OS)
+    bail!(
+        "start a cluster on {}: run it under WSL2 or with docker compose",
+        std::env::consts::OS
+    )
 }
-

@@ -29,7 +29,13 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (env, shutdown) = args.common.begin()?;
     let token = args.common.token()?;
-    let Args { listen, san, service_cluster_ip_range, history_seconds, common } = args;
+    let Args {
+        listen,
+        san,
+        service_cluster_ip_range,
+        history_seconds,
+        common,
+    } = args;
     let mut names = san;
     if !listen.ip().is_unspecified() {
         names.push(listen.ip().to_string());
@@ -42,8 +48,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         listen,
         service_cidr: service_cluster_ip_range,
         authority: Some(prepared.authority),
-        bootstrap_tokens: token.map(|token| BootstrapToken { id: token.id, secret: token.secret }).into_iter().collect(),
-        history: HistoryLimits { age_s: history_seconds, ..defaults.history },
+        bootstrap_tokens: token
+            .map(|token| BootstrapToken {
+                id: token.id,
+                secret: token.secret,
+            })
+            .into_iter()
+            .collect(),
+        history: HistoryLimits {
+            age_s: history_seconds,
+            ..defaults.history
+        },
         events: defaults.events,
         limits: defaults.limits,
     };

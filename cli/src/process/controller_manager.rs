@@ -1,6 +1,9 @@
 //! `coracle controller-manager`.
 
-use std::{net::{Ipv4Addr, SocketAddr}, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use coracle_client::join::Role;
 use coracle_controller_manager::{Config, Timings};
@@ -25,7 +28,11 @@ pub struct LeaseArgs {
 
 impl LeaseArgs {
     pub fn timings(&self) -> LeaseTimings {
-        let Self { leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period } = self;
+        let Self {
+            leader_elect_lease_duration,
+            leader_elect_renew_deadline,
+            leader_elect_retry_period,
+        } = self;
         LeaseTimings {
             duration: Duration::from_secs_f64(*leader_elect_lease_duration),
             renew_deadline: Duration::from_secs_f64(*leader_elect_renew_deadline),
@@ -46,7 +53,13 @@ pub struct Args {
     #[arg(long, value_name = "BITS", default_value_t = 24)]
     pub node_cidr_mask_size: u8,
     /// Which controllers run: `*` for all, `NAME` for one, `-NAME` for not that one.
-    #[arg(long, value_name = "NAME,...", default_value = "*", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        default_value = "*",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
     pub controllers: Vec<String>,
     /// Seconds after which a silent node is NotReady.
     #[arg(long, value_name = "SECONDS", default_value_t = 50.0)]
@@ -59,9 +72,20 @@ pub struct Args {
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (env, shutdown) = args.member.common.begin()?;
-    let Args { health_listen, cluster_cidr, node_cidr_mask_size, controllers, node_monitor_grace_period, member, lease } =
-        args;
-    let role = Role { role: "controller-manager", name: String::new(), server_names: vec!["localhost".to_owned()] };
+    let Args {
+        health_listen,
+        cluster_cidr,
+        node_cidr_mask_size,
+        controllers,
+        node_monitor_grace_period,
+        member,
+        lease,
+    } = args;
+    let role = Role {
+        role: "controller-manager",
+        name: String::new(),
+        server_names: vec!["localhost".to_owned()],
+    };
     let identity = member.identity(&role, &env, &shutdown).await?;
     let kept = Credentials::load(&member.pki(), role.role)?;
     let config = Config {
@@ -73,7 +97,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         cluster_cidrs: cluster_cidr,
         node_cidr_mask: node_cidr_mask_size,
         root_ca_pem: kept.map(|credentials| credentials.ca_pem),
-        timings: Timings { node_grace: Duration::from_secs_f64(node_monitor_grace_period), ..Timings::default() },
+        timings: Timings {
+            node_grace: Duration::from_secs_f64(node_monitor_grace_period),
+            ..Timings::default()
+        },
     };
     coracle_controller_manager::run(config, env, identity, shutdown).await
 }

@@ -71,9 +71,14 @@ impl Common {
     /// # Errors
     /// Where the file cannot be read or holds no token.
     pub fn token(&self) -> anyhow::Result<Option<Token>> {
-        let Some(path) = &self.token_file else { return Ok(None) };
-        let text = std::fs::read_to_string(path).with_context(|| format!("read join token {}", path.display()))?;
-        Ok(Some(Token::parse(&text).with_context(|| format!("read join token {}", path.display()))?))
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("read join token {}", path.display()))?;
+        Ok(Some(Token::parse(&text).with_context(|| {
+            format!("read join token {}", path.display())
+        })?))
     }
 }
 
@@ -109,14 +114,18 @@ impl Member {
     pub async fn identity(&self, role: &Role, env: &Env, shutdown: &Shutdown) -> anyhow::Result<Identity> {
         let token = self.common.token()?;
         let dir = self.pki();
-        let joined = shutdown.guard(join::identity(&dir, &self.server, token.as_ref(), role, env)).await;
+        let joined = shutdown
+            .guard(join::identity(&dir, &self.server, token.as_ref(), role, env))
+            .await;
         Ok(joined.context("join cluster: asked to end before the apiserver answered")??)
     }
 }
 
 /// Reads `ADDRESS/PREFIX`.
 pub fn parse_cidr(text: &str) -> Result<(Ipv4Addr, u8), String> {
-    let parsed = text.split_once('/').and_then(|(address, prefix)| Some((address.parse().ok()?, prefix.parse().ok()?)));
+    let parsed = text
+        .split_once('/')
+        .and_then(|(address, prefix)| Some((address.parse().ok()?, prefix.parse().ok()?)));
     match parsed {
         Some((address, prefix)) if prefix <= 32 => Ok((address, prefix)),
         _ => Err(format!("{text:?} is no IPv4 range such as 10.96.0.0/16")),
@@ -128,8 +137,14 @@ pub fn parse_cidr(text: &str) -> Result<(Ipv4Addr, u8), String> {
 /// # Errors
 /// Where it has none.
 pub fn host_name() -> anyhow::Result<String> {
-    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
-    anyhow::ensure!(!name.is_empty(), "find the host's name: name the node with --node-name");
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .to_lowercase();
+    anyhow::ensure!(
+        !name.is_empty(),
+        "find the host's name: name the node with --node-name"
+    );
     Ok(name)
 }
 
@@ -157,7 +172,10 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        let raised = Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
             tracing::warn!(%error, "raise the limit of open files");
         }

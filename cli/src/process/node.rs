@@ -107,8 +107,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             AddressingArg::Loopback => Addressing::Loopback,
             AddressingArg::Routed => Addressing::Routed,
         },
-        capacity: Capacity { cpu, memory, pods: max_pods },
-        timings: Timings { lease_renew: renew, lease_duration: renew * 4, ..Timings::default() },
+        capacity: Capacity {
+            cpu,
+            memory,
+            pods: max_pods,
+        },
+        timings: Timings {
+            lease_renew: renew,
+            lease_duration: renew * 4,
+            ..Timings::default()
+        },
         public_images: match public_images {
             PublicImagesArg::Idle => PublicImages::Idle,
             PublicImagesArg::Deny => PublicImages::Deny,
@@ -124,17 +132,29 @@ fn role(name: &str, first: u32, count: u32, node_ip: Ipv4Addr) -> Role {
     server_names.extend(addresses);
     if count > 1 {
         // Two pools number their nodes apart, so the first number tells them apart.
-        return Role { role: "nodepool", name: format!("{name}-{first}"), server_names };
+        return Role {
+            role: "nodepool",
+            name: format!("{name}-{first}"),
+            server_names,
+        };
     }
-    Role { role: "node", name: name.to_owned(), server_names }
+    Role {
+        role: "node",
+        name: name.to_owned(),
+        server_names,
+    }
 }
 
 async fn host_address(env: &coracle_service::Env, host: &str) -> anyhow::Result<Ipv4Addr> {
     let addresses = env.network.resolve(&format!("{host}:0")).await;
-    let addresses = anyhow::Context::with_context(addresses, || format!("find the address of {host}: name it with --node-ip"))?;
+    let addresses = anyhow::Context::with_context(addresses, || {
+        format!("find the address of {host}: name it with --node-ip")
+    })?;
     let v4 = addresses.into_iter().find_map(|address| match address.ip() {
         std::net::IpAddr::V4(ip) => Some(ip),
         std::net::IpAddr::V6(_) => None,
     });
-    anyhow::Context::with_context(v4, || format!("find the IPv4 address of {host}: name it with --node-ip"))
+    anyhow::Context::with_context(v4, || {
+        format!("find the IPv4 address of {host}: name it with --node-ip")
+    })
 }

@@ -20,8 +20,16 @@ pub struct Args {
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (env, shutdown) = args.member.common.begin()?;
-    let Args { health_listen, member, lease } = args;
-    let role = Role { role: "scheduler", name: String::new(), server_names: vec!["localhost".to_owned()] };
+    let Args {
+        health_listen,
+        member,
+        lease,
+    } = args;
+    let role = Role {
+        role: "scheduler",
+        name: String::new(),
+        server_names: vec!["localhost".to_owned()],
+    };
     let identity = member.identity(&role, &env, &shutdown).await?;
     let config = Config {
         instance: member.instance(&env)?,

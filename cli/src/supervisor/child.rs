@@ -58,7 +58,12 @@ impl Child {
             ..ProcessStatus::default()
         }));
         let stop = Shutdown::new();
-        let keeper = Keeper { spec, status: Arc::clone(&status), stop: stop.clone(), supervisor: Arc::downgrade(supervisor) };
+        let keeper = Keeper {
+            spec,
+            status: Arc::clone(&status),
+            stop: stop.clone(),
+            supervisor: Arc::downgrade(supervisor),
+        };
         let clock = supervisor.env.transport_clock.clone();
         let done = supervisor.env.spawn.task("child", keeper.run(clock));
         Ok(Self { status, stop, done })
@@ -116,7 +121,11 @@ impl Keeper {
             let was_ready = match self.run_once().await {
                 Ok(was_ready) => was_ready,
                 Err(error) => {
-                    tracing::error!(process = self.spec.name, error = format!("{error:#}"), "run process");
+                    tracing::error!(
+                        process = self.spec.name,
+                        error = format!("{error:#}"),
+                        "run process"
+                    );
                     false
                 }
             };
@@ -143,10 +152,16 @@ impl Keeper {
     async fn run_once(&self) -> anyhow::Result<bool> {
         let binary = std::env::current_exe().context("find this program")?;
         let mut command = Command::new(binary);
-        command.args(&self.spec.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(open_log(&self.spec)?);
+        command
+            .args(&self.spec.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(open_log(&self.spec)?);
         command.kill_on_drop(true);
         end_with_parent(&mut command);
-        let mut child = command.spawn().with_context(|| format!("start {}", self.spec.name))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("start {}", self.spec.name))?;
         {
             let mut status = self.status.lock();
             status.pid = child.id().unwrap_or_default();
@@ -187,7 +202,9 @@ impl Keeper {
     }
 
     fn apiserver_listens(&self, address: &str) {
-        let Some(supervisor) = self.supervisor.upgrade() else { return };
+        let Some(supervisor) = self.supervisor.upgrade() else {
+            return;
+        };
         let Ok(listen) = address.parse() else { return };
         let server = super::dialable(listen).to_string();
         if let Err(error) = supervisor.remember(|memory| memory.server.clone_from(&server)) {

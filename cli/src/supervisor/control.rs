@@ -22,9 +22,16 @@ pub enum Ask {
     Status,
     /// A line per [`Progress`] until the caller hangs up, beginning with what has happened so far.
     Follow,
-    Signal { process: String, signal: i32 },
-    AddNodes { count: u32 },
-    RemoveNode { node: String },
+    Signal {
+        process: String,
+        signal: i32,
+    },
+    AddNodes {
+        count: u32,
+    },
+    RemoveNode {
+        node: String,
+    },
     Stop,
 }
 
@@ -33,10 +40,17 @@ pub enum Ask {
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     Done,
-    Processes { server: String, processes: Vec<ProcessStatus> },
-    Nodes { names: Vec<String> },
+    Processes {
+        server: String,
+        processes: Vec<ProcessStatus>,
+    },
+    Nodes {
+        names: Vec<String>,
+    },
     Progress(Progress),
-    Failed { why: String },
+    Failed {
+        why: String,
+    },
 }
 
 /// What happens to processes.
@@ -55,11 +69,17 @@ pub enum Progress {
 pub async fn listen(cluster: &Cluster) -> anyhow::Result<UnixListener> {
     let path = cluster.socket();
     if UnixStream::connect(&path).await.is_ok() {
-        bail!("start cluster {:?}: it is running already; see `coracle status`", cluster.name);
+        bail!(
+            "start cluster {:?}: it is running already; see `coracle status`",
+            cluster.name
+        );
     }
     let _ = std::fs::remove_file(&path);
     UnixListener::bind(&path).with_context(|| {
-        format!("listen on {} (a socket's path has at most 107 bytes: choose a shorter --data-dir)", path.display())
+        format!(
+            "listen on {} (a socket's path has at most 107 bytes: choose a shorter --data-dir)",
+            path.display()
+        )
     })
 }
 
@@ -82,11 +102,17 @@ async fn answer(supervisor: &Arc<Supervisor>, stream: UnixStream) -> anyhow::Res
     use tokio::io::AsyncReadExt;
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reading.take(MAX_REQUEST)).read_line(&mut line).await?;
+    BufReader::new(reading.take(MAX_REQUEST))
+        .read_line(&mut line)
+        .await?;
     let answer = match serde_json::from_str(&line) {
         Ok(Ask::Follow) => return follow(supervisor, &mut writing).await,
-        Ok(ask) => act(supervisor, ask).await.unwrap_or_else(|error| Answer::Failed { why: format!("{error:#}") }),
-        Err(error) => Answer::Failed { why: format!("read request: {error}") },
+        Ok(ask) => act(supervisor, ask).await.unwrap_or_else(|error| Answer::Failed {
+            why: format!("{error:#}"),
+        }),
+        Err(error) => Answer::Failed {
+            why: format!("read request: {error}"),
+        },
     };
     send(&mut writing, &answer).await
 }
@@ -102,7 +128,9 @@ async fn act(supervisor: &Arc<Supervisor>, ask: Ask) -> anyhow::Result<Answer> {
             supervisor.signal(&process, signal)?;
             Answer::Done
         }
-        Ask::AddNodes { count } => Answer::Nodes { names: supervisor.add_nodes(count).await? },
+        Ask::AddNodes { count } => Answer::Nodes {
+            names: supervisor.add_nodes(count).await?,
+        },
         Ask::RemoveNode { node } => {
             supervisor.remove_node(&node).await?;
             Answer::Done
@@ -118,11 +146,18 @@ async fn follow(supervisor: &Supervisor, writing: &mut (impl AsyncWriteExt + Unp
     let mut progress = supervisor.progress();
     for status in supervisor.status() {
         if !status.address.is_empty() {
-            let event = Progress::Listening { process: status.name.clone(), address: status.address };
+            let event = Progress::Listening {
+                process: status.name.clone(),
+                address: status.address,
+            };
             send(writing, &Answer::Progress(event)).await?;
         }
         if status.health == "ready" {
-            send(writing, &Answer::Progress(Progress::Ready { process: status.name })).await?;
+            send(
+                writing,
+                &Answer::Progress(Progress::Ready { process: status.name }),
+            )
+            .await?;
         }
     }
     while let Ok(event) = progress.recv().await {
@@ -148,12 +183,17 @@ impl Call {
     /// Where the cluster is not running.
     pub async fn start(cluster: &Cluster, ask: &Ask) -> anyhow::Result<Self> {
         let mut stream = UnixStream::connect(cluster.socket()).await.with_context(|| {
-            format!("reach cluster {:?}: it is not running; start it with `coracle up`", cluster.name)
+            format!(
+                "reach cluster {:?}: it is not running; start it with `coracle up`",
+                cluster.name
+            )
         })?;
         let mut line = serde_json::to_vec(ask)?;
         line.push(b'\n');
         stream.write_all(&line).await.context("ask the supervisor")?;
-        Ok(Self { lines: BufReader::new(stream).lines() })
+        Ok(Self {
+            lines: BufReader::new(stream).lines(),
+        })
     }
 
     /// The next answer; `None` when there are no more.
@@ -161,7 +201,9 @@ impl Call {
     /// # Errors
     /// The supervisor's failure, or a connection that broke.
     pub async fn next(&mut self) -> anyhow::Result<Option<Answer>> {
-        let Some(line) = self.lines.next_line().await.context("hear from the supervisor")? else { return Ok(None) };
+        let Some(line) = self.lines.next_line().await.context("hear from the supervisor")? else {
+            return Ok(None);
+        };
         match serde_json::from_str(&line).context("read the supervisor's answer")? {
             Answer::Failed { why } => Err(anyhow::Error::msg(why)),
             answer => Ok(Some(answer)),

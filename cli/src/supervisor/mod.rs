@@ -20,8 +20,8 @@ use coracle_service::{Env, Shutdown};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
 
-pub use child::ProcessStatus;
 use child::Child;
+pub use child::ProcessStatus;
 use plan::{Plan, Spec};
 
 use crate::{
@@ -76,16 +76,27 @@ impl Supervisor {
             .with_context(|| format!("make data directory {}", cluster.dir.display()))?;
         let socket = control::listen(&cluster).await?;
         let mut memory = cluster.memory()?;
-        let wanted = settings.nodes.unwrap_or_else(|| if memory.nodes.is_empty() { 3 } else { memory.nodes.len() as u32 });
+        let wanted = settings.nodes.unwrap_or(if memory.nodes.is_empty() {
+            3
+        } else {
+            memory.nodes.len() as u32
+        });
         let mut next = 0..;
         while (memory.nodes.len() as u32) < wanted {
-            let index = next.by_ref().find(|index| !memory.nodes.contains(index)).unwrap_or_default();
+            let index = next
+                .by_ref()
+                .find(|index| !memory.nodes.contains(index))
+                .unwrap_or_default();
             memory.nodes.push(index);
         }
         if settings.nodes.is_some() {
             memory.nodes.truncate(wanted as usize);
         }
-        let slices = Slices::claim(&memory.slices, wanted, &format!("cluster {:?} ({})", cluster.name, cluster.dir.display()))?;
+        let slices = Slices::claim(
+            &memory.slices,
+            wanted,
+            &format!("cluster {:?} ({})", cluster.name, cluster.dir.display()),
+        )?;
         memory.slices = slices.numbers().to_vec();
         let listen = free_port(settings, &memory, &env).await?;
         cluster.token(&env)?;
@@ -106,18 +117,18 @@ impl Supervisor {
         control::serve(Arc::clone(&supervisor), socket);
         supervisor.launch(supervisor.plan.apiserver())?;
         let this = Arc::clone(&supervisor);
-        supervisor.env.spawn.task("launch", async move { this.launch_members(&nodes).await });
+        supervisor
+            .env
+            .spawn
+            .task("launch", async move { this.launch_members(&nodes).await });
         Ok(supervisor)
     }
 
     /// Everything that needs the apiserver's address.
     async fn launch_members(self: Arc<Self>, nodes: &[u32]) {
-        let mut server = self.server.subscribe();
-        let Some(Ok(address)) = self.shutdown.guard(server.wait_for(Option::is_some)).await.map(|r| r.map(|a| a.clone()))
-        else {
+        let Some(address) = self.server().await else {
             return;
         };
-        let address = address.unwrap_or_default();
         let specs = self.plan.members(&address, nodes, &self.slices);
         for spec in specs {
             if let Err(error) = self.launch(spec) {
@@ -136,8 +147,11 @@ impl Supervisor {
     /// Where the apiserver listens, once it does.
     pub async fn server(&self) -> Option<String> {
         let mut server = self.server.subscribe();
-        let address = self.shutdown.guard(server.wait_for(Option::is_some)).await?.ok()?.clone();
-        address
+        self.shutdown
+            .guard(server.wait_for(Option::is_some))
+            .await?
+            .ok()?
+            .clone()
     }
 
     /// Every process, by name.
@@ -173,7 +187,9 @@ impl Supervisor {
                 "add {count} nodes: the cluster holds addresses for {room}; start it anew with `up --nodes`"
             );
             for _ in 0..count {
-                let free = (0..room).find(|index| !memory.nodes.contains(index)).unwrap_or_default();
+                let free = (0..room)
+                    .find(|index| !memory.nodes.contains(index))
+                    .unwrap_or_default();
                 memory.nodes.push(free);
                 added.push(free);
             }
@@ -198,8 +214,14 @@ impl Supervisor {
             .strip_prefix("node-")
             .and_then(|number| number.parse::<u32>().ok())
             .and_then(|number| number.checked_sub(1))
-            .with_context(|| format!("remove {name:?}: only nodes with a process of their own (node-N) can be removed"))?;
-        let child = self.children.lock().remove(name).with_context(|| format!("find node {name:?}"))?;
+            .with_context(|| {
+                format!("remove {name:?}: only nodes with a process of their own (node-N) can be removed")
+            })?;
+        let child = self
+            .children
+            .lock()
+            .remove(name)
+            .with_context(|| format!("find node {name:?}"))?;
         child.stop(STOP_TIMEOUT).await;
         let memory = {
             let mut memory = self.memory.lock();
@@ -250,22 +272,28 @@ impl Supervisor {
 /// The wanted port, or a free one where the default one is busy.
 async fn free_port(settings: &Settings, memory: &Memory, env: &Env) -> anyhow::Result<SocketAddr> {
     let wanted = settings.listen;
-    let remembered = memory.server.parse::<SocketAddr>().ok().map(|address| address.port());
+    let remembered = memory
+        .server
+        .parse::<SocketAddr>()
+        .ok()
+        .map(|address| address.port());
     let try_port = async |port: u16| env.network.listen(SocketAddr::new(wanted.ip(), port)).await;
     // An address that is remembered is in kubeconfigs: it comes first where the user did not ask for another.
-    if settings.any_port {
-        if let Some(port) = remembered {
-            if try_port(port).await.is_ok() {
-                return Ok(SocketAddr::new(wanted.ip(), port));
-            }
-        }
+    if settings.any_port
+        && let Some(port) = remembered
+        && try_port(port).await.is_ok()
+    {
+        return Ok(SocketAddr::new(wanted.ip(), port));
     }
     let busy = match try_port(wanted.port()).await {
         Ok(listener) => return listener.local_addr().context("find a free port"),
         Err(error) => error,
     };
     if settings.any_port && busy.kind() == std::io::ErrorKind::AddrInUse {
-        return try_port(0).await.and_then(|listener| listener.local_addr()).context("find a free port");
+        return try_port(0)
+            .await
+            .and_then(|listener| listener.local_addr())
+            .context("find a free port");
     }
     Err(busy).with_context(|| format!("listen on {wanted}: choose another --port, or 0 for any free one"))
 }

@@ -35,16 +35,26 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// Where a `--set` is not of the form `component.flag=value`.
-    pub fn new(cluster: &Cluster, settings: &Settings, listen: SocketAddr, slices: &Slices) -> anyhow::Result<Self> {
+    pub fn new(
+        cluster: &Cluster,
+        settings: &Settings,
+        listen: SocketAddr,
+        slices: &Slices,
+    ) -> anyhow::Result<Self> {
         let mut set: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for text in &settings.set {
             let (component, flag) = text
                 .split_once('.')
                 .filter(|(component, flag)| COMPONENTS.contains(component) && flag.contains('='))
                 .with_context(|| {
-                    format!("read --set {text:?}: it must be COMPONENT.FLAG=VALUE with one of {}", COMPONENTS.join(", "))
+                    format!(
+                        "read --set {text:?}: it must be COMPONENT.FLAG=VALUE with one of {}",
+                        COMPONENTS.join(", ")
+                    )
                 })?;
-            set.entry(component.to_owned()).or_default().push(format!("--{flag}"));
+            set.entry(component.to_owned())
+                .or_default()
+                .push(format!("--{flag}"));
         }
         let cidr = |(address, prefix): (std::net::Ipv4Addr, u8)| format!("{address}/{prefix}");
         Ok(Self {
@@ -71,13 +81,26 @@ impl Plan {
     /// Every process but the apiserver.
     pub fn members(&self, server: &str, nodes: &[u32], slices: &Slices) -> Vec<Spec> {
         let mut specs = vec![
-            self.member("storage", "storage", server, vec![format!("--listen={}", self.storage)]),
-            self.member("scheduler", "scheduler", server, vec!["--health-listen=127.0.0.1:0".to_owned()]),
+            self.member(
+                "storage",
+                "storage",
+                server,
+                vec![format!("--listen={}", self.storage)],
+            ),
+            self.member(
+                "scheduler",
+                "scheduler",
+                server,
+                vec!["--health-listen=127.0.0.1:0".to_owned()],
+            ),
             self.member(
                 "controller-manager",
                 "controller-manager",
                 server,
-                vec!["--health-listen=127.0.0.1:0".to_owned(), format!("--cluster-cidr={}", self.pods)],
+                vec![
+                    "--health-listen=127.0.0.1:0".to_owned(),
+                    format!("--cluster-cidr={}", self.pods),
+                ],
             ),
         ];
         if nodes.len() as u32 <= MAX_SINGLE_NODES {
@@ -93,7 +116,10 @@ impl Plan {
     /// A node with a process of its own.
     pub fn node(&self, server: &str, index: u32, slices: &Slices) -> Spec {
         let name = format!("node-{}", index + 1);
-        let arguments = vec![format!("--node-name={name}"), format!("--node-ip={}", slices.node(index))];
+        let arguments = vec![
+            format!("--node-name={name}"),
+            format!("--node-ip={}", slices.node(index)),
+        ];
         self.member("node", &name, server, arguments)
     }
 
@@ -125,6 +151,10 @@ impl Plan {
         arguments.push(format!("--data-dir={}", self.cluster.process_dir(name).display()));
         // What the user sets comes last and wins.
         arguments.extend(self.set.get(component).into_iter().flatten().cloned());
-        Spec { name: name.to_owned(), arguments, log: self.cluster.log(name) }
+        Spec {
+            name: name.to_owned(),
+            arguments,
+            log: self.cluster.log(name),
+        }
     }
 }

@@ -4,7 +4,8 @@ use coracle_api::{ApiError, Resource};
 use coracle_proto::v1 as pb;
 
 use crate::{
-    DeleteOptions, Event, EventKind, Fence, ListQuery, Object, PatchType, Propagation, WatchQuery, Write, WriteOptions,
+    DeleteOptions, Event, EventKind, Fence, ListQuery, Object, PatchType, Propagation, WatchQuery, Write,
+    WriteOptions,
 };
 
 pub fn object(object: pb::Object) -> Object {
@@ -12,12 +13,20 @@ pub fn object(object: pb::Object) -> Object {
         Some(pb::object::Body::Json(json)) => json,
         _ => bytes::Bytes::new(),
     };
-    Object { namespace: object.namespace, name: object.name, uid: object.uid, revision: object.revision, json }
+    Object {
+        namespace: object.namespace,
+        name: object.name,
+        uid: object.uid,
+        revision: object.revision,
+        json,
+    }
 }
 
 /// An answer's object, which the contract promises.
 pub fn present(answer: Option<pb::Object>) -> Result<Object, ApiError> {
-    answer.map(object).ok_or_else(|| ApiError::internal("the server's answer holds no object"))
+    answer
+        .map(object)
+        .ok_or_else(|| ApiError::internal("the server's answer holds no object"))
 }
 
 pub fn event(event: pb::WatchEvent) -> Result<Event, ApiError> {
@@ -28,7 +37,9 @@ pub fn event(event: pb::WatchEvent) -> Result<Event, ApiError> {
         pb::EventType::Deleted => EventKind::Deleted(present(event.object)?),
         pb::EventType::Bookmark if event.ends_initial_events => EventKind::Synced,
         pb::EventType::Bookmark => EventKind::Bookmark,
-        pb::EventType::Unspecified => return Err(ApiError::internal("the server sent an event of no known type")),
+        pb::EventType::Unspecified => {
+            return Err(ApiError::internal("the server sent an event of no known type"));
+        }
     };
     Ok(Event { kind, revision })
 }
@@ -70,7 +81,11 @@ pub fn fence(fence: &Fence) -> pb::Fence {
 }
 
 pub fn body_format(without_body: bool) -> i32 {
-    if without_body { pb::BodyFormat::None.into() } else { pb::BodyFormat::Json.into() }
+    if without_body {
+        pb::BodyFormat::None.into()
+    } else {
+        pb::BodyFormat::Json.into()
+    }
 }
 
 pub fn write_options(options: &WriteOptions) -> pb::WriteOptions {
@@ -88,38 +103,60 @@ pub fn write_options(options: &WriteOptions) -> pb::WriteOptions {
 pub fn operation(write: Write, options: Option<pb::WriteOptions>) -> pb::batch_item::Operation {
     use pb::batch_item::Operation;
     match write {
-        Write::Create { resource, namespace, name, subresource, json } => Operation::Create(pb::CreateRequest {
+        Write::Create {
+            resource,
+            namespace,
+            name,
+            subresource,
+            json,
+        } => Operation::Create(pb::CreateRequest {
             object: Some(body(resource, namespace, name, json)),
             options,
             subresource: subresource.to_owned(),
         }),
-        Write::Update { resource, namespace, name, subresource, json } => Operation::Update(pb::UpdateRequest {
+        Write::Update {
+            resource,
+            namespace,
+            name,
+            subresource,
+            json,
+        } => Operation::Update(pb::UpdateRequest {
             object: Some(body(resource, namespace, name, json)),
             options,
             subresource: subresource.to_owned(),
         }),
-        Write::Patch { resource, namespace, name, subresource, patch_type, patch, uid, revision } => {
-            Operation::Patch(pb::PatchRequest {
-                api_version: resource.api_version().to_owned(),
-                kind: resource.plural.to_owned(),
-                namespace,
-                name,
-                subresource: subresource.to_owned(),
-                r#type: match patch_type {
-                    PatchType::Json => pb::PatchType::Json,
-                    PatchType::Merge => pb::PatchType::Merge,
-                    PatchType::StrategicMerge => pb::PatchType::StrategicMerge,
-                }
-                .into(),
-                patch,
-                options,
-                uid,
-                revision,
-            })
-        }
-        Write::Delete { resource, namespace, name, options: how } => {
-            Operation::Delete(delete(resource, namespace, name, how, options))
-        }
+        Write::Patch {
+            resource,
+            namespace,
+            name,
+            subresource,
+            patch_type,
+            patch,
+            uid,
+            revision,
+        } => Operation::Patch(pb::PatchRequest {
+            api_version: resource.api_version().to_owned(),
+            kind: resource.plural.to_owned(),
+            namespace,
+            name,
+            subresource: subresource.to_owned(),
+            r#type: match patch_type {
+                PatchType::Json => pb::PatchType::Json,
+                PatchType::Merge => pb::PatchType::Merge,
+                PatchType::StrategicMerge => pb::PatchType::StrategicMerge,
+            }
+            .into(),
+            patch,
+            options,
+            uid,
+            revision,
+        }),
+        Write::Delete {
+            resource,
+            namespace,
+            name,
+            options: how,
+        } => Operation::Delete(delete(resource, namespace, name, how, options)),
     }
 }
 

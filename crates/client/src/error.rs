@@ -24,7 +24,11 @@ pub fn from_status(status: &Status) -> ApiError {
         return error;
     }
     if let Some(info) = status.get_details_error_info() {
-        if let Some(error) = info.metadata.get(STATUS_KEY).and_then(|json| ApiError::from_json(json.as_bytes())) {
+        if let Some(error) = info
+            .metadata
+            .get(STATUS_KEY)
+            .and_then(|json| ApiError::from_json(json.as_bytes()))
+        {
             return error;
         }
         if let Some(reason) = Reason::parse(&info.reason) {

@@ -10,7 +10,8 @@ use futures::{StreamExt, stream};
 use tonic::{Request, transport::Channel};
 
 use crate::{
-    BatchOptions, ListPage, ListQuery, Object, ObjectApi, WatchQuery, WatchStream, Write, WriteOptions, convert, error,
+    BatchOptions, ListPage, ListQuery, Object, ObjectApi, WatchQuery, WatchStream, Write, WriteOptions,
+    convert, error,
 };
 
 /// The largest message that is accepted: a page of a list ends at about 16 MiB.
@@ -55,7 +56,12 @@ fn timed<T>(message: T) -> Request<T> {
 
 #[async_trait]
 impl ObjectApi for GrpcClient {
-    async fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Result<Object, ApiError> {
+    async fn get(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Object, ApiError> {
         let request = pb::GetRequest {
             api_version: resource.api_version().to_owned(),
             kind: resource.plural.to_owned(),
@@ -63,20 +69,40 @@ impl ObjectApi for GrpcClient {
             name: name.to_owned(),
             ..pb::GetRequest::default()
         };
-        let answer = self.service().get(timed(request)).await.map_err(|status| error::from_status(&status))?;
+        let answer = self
+            .service()
+            .get(timed(request))
+            .await
+            .map_err(|status| error::from_status(&status))?;
         convert::present(answer.into_inner().object)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, ApiError> {
         let request = timed(convert::list_request(query));
-        let answer = self.service().list(request).await.map_err(|status| error::from_status(&status))?;
-        let pb::ListResponse { objects, next_page_token, revision } = answer.into_inner();
-        Ok(ListPage { objects: objects.into_iter().map(convert::object).collect(), next_page_token, revision })
+        let answer = self
+            .service()
+            .list(request)
+            .await
+            .map_err(|status| error::from_status(&status))?;
+        let pb::ListResponse {
+            objects,
+            next_page_token,
+            revision,
+        } = answer.into_inner();
+        Ok(ListPage {
+            objects: objects.into_iter().map(convert::object).collect(),
+            next_page_token,
+            revision,
+        })
     }
 
     async fn watch(&self, query: &WatchQuery) -> Result<WatchStream, ApiError> {
         let request = convert::watch_request(query);
-        let answer = self.service().watch(request).await.map_err(|status| error::from_status(&status))?;
+        let answer = self
+            .service()
+            .watch(request)
+            .await
+            .map_err(|status| error::from_status(&status))?;
         let events = answer.into_inner().map(|message| match message {
             Ok(message) => message.events.into_iter().map(convert::event).collect(),
             Err(status) => Err(error::from_status(&status)),
@@ -90,10 +116,19 @@ impl ObjectApi for GrpcClient {
         use pb::batch_item::Operation;
         let mut service = self.service();
         let object = match convert::operation(write, Some(convert::write_options(options))) {
-            Operation::Create(request) => service.create(timed(request)).await.map(|r| r.into_inner().object),
-            Operation::Update(request) => service.update(timed(request)).await.map(|r| r.into_inner().object),
+            Operation::Create(request) => service
+                .create(timed(request))
+                .await
+                .map(|r| r.into_inner().object),
+            Operation::Update(request) => service
+                .update(timed(request))
+                .await
+                .map(|r| r.into_inner().object),
             Operation::Patch(request) => service.patch(timed(request)).await.map(|r| r.into_inner().object),
-            Operation::Delete(request) => service.delete(timed(request)).await.map(|r| r.into_inner().object),
+            Operation::Delete(request) => service
+                .delete(timed(request))
+                .await
+                .map(|r| r.into_inner().object),
         };
         convert::present(object.map_err(|status| error::from_status(&status))?)
     }
@@ -105,7 +140,9 @@ impl ObjectApi for GrpcClient {
     ) -> Result<Vec<Result<Object, ApiError>>, ApiError> {
         let items = writes
             .into_iter()
-            .map(|write| pb::BatchItem { operation: Some(convert::operation(write, None)) })
+            .map(|write| pb::BatchItem {
+                operation: Some(convert::operation(write, None)),
+            })
             .collect();
         let request = pb::BatchRequest {
             items,
@@ -113,7 +150,11 @@ impl ObjectApi for GrpcClient {
             fence: options.fence.as_ref().map(convert::fence),
             body_format: convert::body_format(options.without_bodies),
         };
-        let answer = self.service().batch(timed(request)).await.map_err(|status| error::from_status(&status))?;
+        let answer = self
+            .service()
+            .batch(timed(request))
+            .await
+            .map_err(|status| error::from_status(&status))?;
         let outcome = |result: pb::BatchResult| match result.outcome {
             Some(pb::batch_result::Outcome::Object(object)) => Ok(convert::object(object)),
             Some(pb::batch_result::Outcome::Error(status)) => Err(error::from_rpc_status(status)),

@@ -37,12 +37,14 @@ impl Token {
     /// # Errors
     /// [`Error::Token`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let well_formed =
-            |part: &str, at_least| part.len() >= at_least && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let well_formed = |part: &str, at_least| {
+            part.len() >= at_least && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
         match text.trim().split_once('.') {
-            Some((id, secret)) if well_formed(id, 6) && well_formed(secret, 16) => {
-                Ok(Self { id: id.to_owned(), secret: secret.to_owned() })
-            }
+            Some((id, secret)) if well_formed(id, 6) && well_formed(secret, 16) => Ok(Self {
+                id: id.to_owned(),
+                secret: secret.to_owned(),
+            }),
             _ => Err(Error::Token),
         }
     }
@@ -52,9 +54,14 @@ impl Token {
     pub fn generate(random: &coracle_service::Random) -> Self {
         const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let draw = |length: usize| -> String {
-            (0..length).map(|_| char::from(ALPHABET[random.below(36) as usize % 36])).collect()
+            (0..length)
+                .map(|_| char::from(ALPHABET[random.below(36) as usize % 36]))
+                .collect()
         };
-        Self { id: draw(6), secret: draw(32) }
+        Self {
+            id: draw(6),
+            secret: draw(32),
+        }
     }
 }
 
@@ -85,7 +92,9 @@ pub enum Error {
     #[error("{0}")]
     Address(String),
     /// The server's answer was not made with this token's secret.
-    #[error("check certificate authority of {0}: it is not signed with this join token; is it the right cluster?")]
+    #[error(
+        "check certificate authority of {0}: it is not signed with this join token; is it the right cluster?"
+    )]
     Signature(String),
     /// The server refuses.
     #[error("join cluster at {server}: {message}")]
@@ -117,10 +126,10 @@ pub async fn identity(
     role: &Role,
     env: &Env,
 ) -> Result<Identity, Error> {
-    if let Some(kept) = Credentials::load(dir, role.role)? {
-        if token.is_none() || !kept.is_due(env.cluster_clock.now()) {
-            return Ok(Identity::from_credentials(&kept)?);
-        }
+    if let Some(kept) = Credentials::load(dir, role.role)?
+        && (token.is_none() || !kept.is_due(env.cluster_clock.now()))
+    {
+        return Ok(Identity::from_credentials(&kept)?);
     }
     let credentials = join(server, token.ok_or(Error::Token)?, role, env).await?;
     credentials.save(dir, role.role)?;
@@ -148,7 +157,11 @@ pub async fn join(server: &str, token: &Token, role: &Role, env: &Env) -> Result
         async move { service.sign_certificate(timed(request)).await }
     })
     .await?;
-    Ok(Credentials { ca_pem, certificate_pem: answer.certificate_pem, key_pem })
+    Ok(Credentials {
+        ca_pem,
+        certificate_pem: answer.certificate_pem,
+        key_pem,
+    })
 }
 
 /// The certificate of the cluster's authority, proven by the token.
@@ -159,7 +172,10 @@ pub async fn authority(server: &str, token: &Token, env: &Env) -> Result<String,
     let channel = connect::channel(server, env, &Identity::unverified()?).map_err(Error::Address)?;
     let mut nonce = vec![0; NONCE_BYTES];
     env.random.fill(&mut nonce);
-    let request = pb::GetCaRequest { token_id: token.id.clone(), nonce: nonce.clone().into() };
+    let request = pb::GetCaRequest {
+        token_id: token.id.clone(),
+        nonce: nonce.clone().into(),
+    };
     let answer = patiently(server, env, || {
         let (mut service, request) = (BootstrapServiceClient::new(channel.clone()), request.clone());
         async move { service.get_ca(timed(request)).await }
@@ -188,14 +204,20 @@ where
         match call().await {
             Ok(answer) => return Ok(answer.into_inner()),
             Err(status)
-                if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled) =>
+                if matches!(
+                    status.code(),
+                    Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
+                ) =>
             {
                 tracing::debug!(server, error = status.message(), "wait for the server");
                 env.transport_clock.sleep(env.random.jitter(wait)).await;
                 wait = (wait * 2).min(LAST_RETRY);
             }
             Err(status) => {
-                return Err(Error::Refused { server: server.to_owned(), message: status.message().to_owned() });
+                return Err(Error::Refused {
+                    server: server.to_owned(),
+                    message: status.message().to_owned(),
+                });
             }
         }
     }

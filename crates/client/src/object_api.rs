@@ -291,7 +291,8 @@ pub const MAX_BATCH: usize = 2_000;
 #[async_trait]
 pub trait ObjectApi: Send + Sync + 'static {
     /// One object, now.
-    async fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Result<Object, ApiError>;
+    async fn get(&self, resource: &'static Resource, namespace: &str, name: &str)
+    -> Result<Object, ApiError>;
 
     /// One page of a list.
     async fn list(&self, query: &ListQuery) -> Result<ListPage, ApiError>;

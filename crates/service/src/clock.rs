@@ -3,7 +3,10 @@
 //! Every wait and every timestamp goes through a [`Clock`]. Both kinds measure intervals with tokio's timer, which a
 //! simulation drives; they differ in where the wall time comes from. What a clock promises: [`Clock::monotonic`]
 //! never goes back, and under simulation two runs with the same seed read the same times.
-#![allow(clippy::disallowed_methods, reason = "this is the one module that may read and wait for real time")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the one module that may read and wait for real time"
+)]
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -26,7 +29,9 @@ impl Clock {
     /// The machine's own time.
     #[must_use]
     pub fn system() -> Self {
-        Self { wall: Arc::new(Wall::System) }
+        Self {
+            wall: Arc::new(Wall::System),
+        }
     }
 
     /// A wall clock that reads `epoch` now and advances with tokio's (perhaps simulated) timer.
@@ -34,7 +39,12 @@ impl Clock {
     /// Must be called inside a tokio runtime.
     #[must_use]
     pub fn simulated(epoch: Timestamp) -> Self {
-        Self { wall: Arc::new(Wall::Simulated { epoch, start: Instant::now() }) }
+        Self {
+            wall: Arc::new(Wall::Simulated {
+                epoch,
+                start: Instant::now(),
+            }),
+        }
     }
 
     /// The wall time, for timestamps that people and other processes read.

@@ -44,7 +44,11 @@ pub fn channel(authority: &str, env: &Env, identity: &Identity) -> Result<Channe
     let (env, identity) = (env.clone(), identity.clone());
     Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
         let (target, env, identity) = (Arc::clone(&target), env.clone(), identity.clone());
-        async move { connect(&target.0, &target.1, &env, &identity).await.map(TokioIo::new) }
+        async move {
+            connect(&target.0, &target.1, &env, &identity)
+                .await
+                .map(TokioIo::new)
+        }
     })))
 }
 
@@ -52,7 +56,12 @@ pub fn channel(authority: &str, env: &Env, identity: &Identity) -> Result<Channe
 ///
 /// # Errors
 /// The network's, the handshake's, or [`io::ErrorKind::TimedOut`] after five seconds.
-pub async fn connect(authority: &str, server_name: &str, env: &Env, identity: &Identity) -> io::Result<BoxIo> {
+pub async fn connect(
+    authority: &str,
+    server_name: &str,
+    env: &Env,
+    identity: &Identity,
+) -> io::Result<BoxIo> {
     bounded(&env.transport_clock, async {
         let io = dial_authority(&*env.network, authority).await?;
         // An IPv6 host stands in brackets in an authority, and without them in a certificate.
@@ -62,8 +71,10 @@ pub async fn connect(authority: &str, server_name: &str, env: &Env, identity: &I
 }
 
 async fn bounded(clock: &Clock, dial: impl Future<Output = io::Result<BoxIo>>) -> io::Result<BoxIo> {
-    clock
-        .timeout(CONNECT_TIMEOUT, dial)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in 5 s")))
+    clock.timeout(CONNECT_TIMEOUT, dial).await.unwrap_or_else(|_| {
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the server did not answer in 5 s",
+        ))
+    })
 }

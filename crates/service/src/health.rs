@@ -46,7 +46,11 @@ impl Health {
     /// Whether no check is [`Check::Failed`].
     #[must_use]
     pub fn is_live(&self) -> bool {
-        !self.checks.read().values().any(|check| matches!(check, Check::Failed(_)))
+        !self
+            .checks
+            .read()
+            .values()
+            .any(|check| matches!(check, Check::Failed(_)))
     }
 
     /// A line per check, as `/readyz?verbose` shows them.
@@ -64,12 +68,20 @@ impl Health {
     }
 
     /// `/livez`, `/readyz` and `/healthz`.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
-            .route("/livez", get(|State(health): State<Self>| async move { health.answer(health.is_live()) }))
-            .route("/readyz", get(|State(health): State<Self>| async move { health.answer(health.is_ready()) }))
-            .route("/healthz", get(|State(health): State<Self>| async move { health.answer(health.is_ready()) }))
+            .route(
+                "/livez",
+                get(|State(health): State<Self>| async move { health.answer(health.is_live()) }),
+            )
+            .route(
+                "/readyz",
+                get(|State(health): State<Self>| async move { health.answer(health.is_ready()) }),
+            )
+            .route(
+                "/healthz",
+                get(|State(health): State<Self>| async move { health.answer(health.is_ready()) }),
+            )
             .with_state(self.clone())
     }
 
@@ -94,10 +106,21 @@ impl Health {
     ) -> std::io::Result<()> {
         let listener = env.network.listen(address).await?;
         announce::listening("health", listener.local_addr()?);
-        let (env, identity, shutdown, router) = (env.clone(), identity.clone(), shutdown.clone(), self.router());
+        let (env, identity, shutdown, router) =
+            (env.clone(), identity.clone(), shutdown.clone(), self.router());
         env.spawn.task("health", {
             let env = env.clone();
-            async move { serve::serve(listener, &identity, router, serve::Limits::default(), &env, &shutdown).await }
+            async move {
+                serve::serve(
+                    listener,
+                    &identity,
+                    router,
+                    serve::Limits::default(),
+                    &env,
+                    &shutdown,
+                )
+                .await
+            }
         });
         Ok(())
     }

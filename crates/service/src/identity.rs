@@ -39,7 +39,10 @@ impl Peer {
     /// A caller who proved nothing.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { user: ANONYMOUS.to_owned(), groups: vec!["system:unauthenticated".to_owned()] }
+        Self {
+            user: ANONYMOUS.to_owned(),
+            groups: vec!["system:unauthenticated".to_owned()],
+        }
     }
 
     /// Whether the caller proved nothing.
@@ -76,7 +79,10 @@ pub struct Identity {
 }
 
 enum Kind {
-    Tls { acceptor: Option<TlsAcceptor>, client: Arc<ClientConfig> },
+    Tls {
+        acceptor: Option<TlsAcceptor>,
+        client: Arc<ClientConfig>,
+    },
     Simulated(Peer),
 }
 
@@ -89,7 +95,8 @@ impl Identity {
         let roots = Arc::new(roots(&credentials.ca_pem)?);
         let chain = certificates(&credentials.certificate_pem)?;
         let key = || {
-            PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes()).map_err(|error| Error::Pem("key", error))
+            PrivateKeyDer::from_pem_slice(credentials.key_pem.as_bytes())
+                .map_err(|error| Error::Pem("key", error))
         };
         let client = client_builder()?
             .with_root_certificates(Arc::clone(&roots))
@@ -112,7 +119,9 @@ impl Identity {
     /// # Errors
     /// [`Error`] where the authority cannot be read.
     pub fn anonymous(ca_pem: &str) -> Result<Self, Error> {
-        let client = client_builder()?.with_root_certificates(roots(ca_pem)?).with_no_client_auth();
+        let client = client_builder()?
+            .with_root_certificates(roots(ca_pem)?)
+            .with_no_client_auth();
         Ok(Self::tls(None, client))
     }
 
@@ -134,12 +143,22 @@ impl Identity {
     #[must_use]
     pub fn simulated(user: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().map(|&group| group.to_owned()).collect();
-        Self { kind: Arc::new(Kind::Simulated(Peer { user: user.to_owned(), groups })) }
+        Self {
+            kind: Arc::new(Kind::Simulated(Peer {
+                user: user.to_owned(),
+                groups,
+            })),
+        }
     }
 
     fn tls(server: Option<Arc<ServerConfig>>, mut client: ClientConfig) -> Self {
         client.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Self { kind: Arc::new(Kind::Tls { acceptor: server.map(TlsAcceptor::from), client: Arc::new(client) }) }
+        Self {
+            kind: Arc::new(Kind::Tls {
+                acceptor: server.map(TlsAcceptor::from),
+                client: Arc::new(client),
+            }),
+        }
     }
 
     /// The same identity, offering HTTP/1.1 alone on the connections that it dials.
@@ -149,7 +168,12 @@ impl Identity {
             Kind::Tls { acceptor, client } => {
                 let mut client = ClientConfig::clone(client);
                 client.alpn_protocols = vec![b"http/1.1".to_vec()];
-                Self { kind: Arc::new(Kind::Tls { acceptor: acceptor.clone(), client: Arc::new(client) }) }
+                Self {
+                    kind: Arc::new(Kind::Tls {
+                        acceptor: acceptor.clone(),
+                        client: Arc::new(client),
+                    }),
+                }
             }
             Kind::Simulated(_) => self.clone(),
         }
@@ -161,13 +185,18 @@ impl Identity {
     /// Where the handshake fails, or this identity cannot serve.
     pub async fn accept(&self, mut io: BoxIo) -> io::Result<(BoxIo, Peer)> {
         match &*self.kind {
-            Kind::Tls { acceptor: Some(acceptor), .. } => {
+            Kind::Tls {
+                acceptor: Some(acceptor),
+                ..
+            } => {
                 let stream = acceptor.accept(io).await?;
                 let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                 let peer = certificate.map_or_else(|| Ok(Peer::anonymous()), peer_of)?;
                 Ok((Box::new(stream), peer))
             }
-            Kind::Tls { acceptor: None, .. } => Err(io::Error::other("this identity has no certificate to serve with")),
+            Kind::Tls { acceptor: None, .. } => {
+                Err(io::Error::other("this identity has no certificate to serve with"))
+            }
             Kind::Simulated(_) => {
                 let length = usize::from(io.read_u16().await?).min(MAX_PREAMBLE);
                 let mut line = vec![0; length];
@@ -175,7 +204,13 @@ impl Identity {
                 let line = String::from_utf8(line).map_err(io::Error::other)?;
                 let mut names = line.split('\n').map(str::to_owned);
                 let user = names.next().unwrap_or_default();
-                Ok((io, Peer { user, groups: names.collect() }))
+                Ok((
+                    io,
+                    Peer {
+                        user,
+                        groups: names.collect(),
+                    },
+                ))
             }
         }
     }
@@ -188,7 +223,9 @@ impl Identity {
         match &*self.kind {
             Kind::Tls { client, .. } => {
                 let name = ServerName::try_from(server_name.to_owned()).map_err(io::Error::other)?;
-                Ok(Box::new(TlsConnector::from(Arc::clone(client)).connect(name, io).await?))
+                Ok(Box::new(
+                    TlsConnector::from(Arc::clone(client)).connect(name, io).await?,
+                ))
             }
             Kind::Simulated(peer) => {
                 let mut line = peer.user.clone();
@@ -208,14 +245,18 @@ impl Identity {
 
 fn peer_of(certificate: &CertificateDer<'_>) -> io::Result<Peer> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(io::Error::other)?;
-    let text = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| attribute.as_str().map(str::to_owned);
+    let text =
+        |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| attribute.as_str().map(str::to_owned);
     let subject = parsed.subject();
     let user = subject
         .iter_common_name()
         .next()
         .and_then(|name| text(name).ok())
         .ok_or_else(|| io::Error::other("client certificate has no common name"))?;
-    let mut groups: Vec<String> = subject.iter_organization().filter_map(|group| text(group).ok()).collect();
+    let mut groups: Vec<String> = subject
+        .iter_organization()
+        .filter_map(|group| text(group).ok())
+        .collect();
     groups.push("system:authenticated".to_owned());
     Ok(Peer { user, groups })
 }

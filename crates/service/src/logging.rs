@@ -17,8 +17,12 @@ pub enum Format {
 /// # Errors
 /// A text naming the directive that cannot be read, or that logging was started before.
 pub fn init(filter: &str, format: Format) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("read log filter {filter:?}: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| format!("read log filter {filter:?}: {error}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
     match format {
         Format::Text => builder.try_init(),
         Format::Json => builder.json().try_init(),

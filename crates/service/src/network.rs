@@ -134,7 +134,11 @@ fn defer_port_choice(socket: &TcpSocket) -> io::Result<()> {
             size,
         )
     };
-    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -81,7 +81,11 @@ impl Credentials {
             return Ok(None);
         }
         let read = |path: PathBuf| {
-            fs::read_to_string(&path).map_err(|source| Error::File { verb: "read", path, source })
+            fs::read_to_string(&path).map_err(|source| Error::File {
+                verb: "read",
+                path,
+                source,
+            })
         };
         Ok(Some(Self {
             ca_pem: read(dir.join("ca.crt"))?,
@@ -103,8 +107,12 @@ impl Credentials {
     /// Whether the certificate has less than a third of its life left, or cannot be read.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(self.certificate_pem.as_bytes()) else { return true };
-        let Ok(certificate) = pem.parse_x509() else { return true };
+        let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(self.certificate_pem.as_bytes()) else {
+            return true;
+        };
+        let Ok(certificate) = pem.parse_x509() else {
+            return true;
+        };
         let left = certificate.validity().not_after.timestamp() - now.as_second();
         left < i64::try_from(CERTIFICATE_LIFETIME.as_secs() / 3).unwrap_or(i64::MAX)
     }
@@ -126,9 +134,14 @@ impl Authority {
         let key = KeyPair::generate().map_err(certificate_error("make key of", common_name))?;
         let mut params = params(common_name, &[], AUTHORITY_LIFETIME, now);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages =
-            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        let certificate = params.self_signed(&key).map_err(certificate_error("certify", common_name))?;
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let certificate = params
+            .self_signed(&key)
+            .map_err(certificate_error("certify", common_name))?;
         Self::from_pem(&certificate.pem(), &key.serialize_pem())
     }
 
@@ -140,7 +153,11 @@ impl Authority {
         let key = KeyPair::from_pem(key_pem).map_err(certificate_error("read", "key of authority"))?;
         let issuer = Issuer::from_ca_cert_pem(certificate_pem, key)
             .map_err(certificate_error("read", "certificate of authority"))?;
-        Ok(Self { certificate_pem: certificate_pem.to_owned(), key_pem: key_pem.to_owned(), issuer })
+        Ok(Self {
+            certificate_pem: certificate_pem.to_owned(),
+            key_pem: key_pem.to_owned(),
+            issuer,
+        })
     }
 
     /// Reads `ca.crt` and `ca.key` from `dir`, or makes them there.
@@ -188,8 +205,9 @@ impl Authority {
         let mut request = CertificateSigningRequestParams::from_pem(csr_pem)
             .map_err(certificate_error("read", "certificate signing request"))?;
         request.params = member_params(subject, now)?;
-        let certificate =
-            request.signed_by(&self.issuer).map_err(certificate_error("certify", &subject.user))?;
+        let certificate = request
+            .signed_by(&self.issuer)
+            .map_err(certificate_error("certify", &subject.user))?;
         Ok(certificate.pem())
     }
 }
@@ -213,7 +231,11 @@ pub fn signing_request() -> Result<(String, String), Error> {
 /// [`Error::File`].
 pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), Error> {
     let temporary = path.with_extension("tmp");
-    let fail = |verb, source| Error::File { verb, path: path.to_owned(), source };
+    let fail = |verb, source| Error::File {
+        verb,
+        path: path.to_owned(),
+        source,
+    };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|source| fail("make folder of", source))?;
     }
@@ -238,13 +260,20 @@ fn member_params(subject: &Subject, now: Timestamp) -> Result<CertificateParams,
     member.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     member.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     if !subject.server_names.is_empty() {
-        member.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        member
+            .extended_key_usages
+            .push(ExtendedKeyUsagePurpose::ServerAuth);
     }
     member.use_authority_key_identifier_extension = true;
     Ok(member)
 }
 
-fn params(common_name: &str, organizations: &[String], lifetime: Duration, now: Timestamp) -> CertificateParams {
+fn params(
+    common_name: &str,
+    organizations: &[String],
+    lifetime: Duration,
+    now: Timestamp,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut name = DistinguishedName::new();
     for organization in organizations {

@@ -20,13 +20,17 @@ impl Random {
     /// The system's generator, fit for keys.
     #[must_use]
     pub fn system() -> Self {
-        Self { source: Arc::new(Source::System(SystemRandom::new())) }
+        Self {
+            source: Arc::new(Source::System(SystemRandom::new())),
+        }
     }
 
     /// A repeatable sequence (SplitMix64), not fit for keys that must stay secret.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { source: Arc::new(Source::Seeded(Mutex::new(seed))) }
+        Self {
+            source: Arc::new(Source::Seeded(Mutex::new(seed))),
+        }
     }
 
     /// Fills `bytes`.

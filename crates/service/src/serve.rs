@@ -103,7 +103,10 @@ async fn serve_connection(
     env: &Env,
     shutdown: &Shutdown,
 ) {
-    let handshake = env.transport_clock.timeout(limits.header_timeout, identity.accept(io)).await;
+    let handshake = env
+        .transport_clock
+        .timeout(limits.header_timeout, identity.accept(io))
+        .await;
     let (io, peer) = match handshake {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => return tracing::debug!(%error, "refuse connection"),
@@ -114,10 +117,20 @@ async fn serve_connection(
         let mut request = request.map(Body::new);
         request.extensions_mut().insert::<Arc<Peer>>(Arc::clone(&peer));
         let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        async move {
+            Ok::<_, Infallible>(
+                router
+                    .oneshot(request)
+                    .await
+                    .unwrap_or_else(|never| match never {}),
+            )
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -34,7 +34,9 @@ impl Shutdown {
     /// A part that can be ended alone, and ends with the whole.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { token: self.token.child_token() }
+        Self {
+            token: self.token.child_token(),
+        }
     }
 
     /// Runs `future` until it is done or shutdown is triggered; `None` then.

@@ -1,7 +1,10 @@
 //! Injected execution: named tasks, blocking work and threads.
 //!
 //! The simulation runs blocking work inline on its single thread, so that a seed fixes the order of everything.
-#![allow(clippy::disallowed_methods, reason = "this is the one module that starts threads and blocking work")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the one module that starts threads and blocking work"
+)]
 
 use std::{future::Future, io, thread};
 
@@ -33,11 +36,13 @@ impl Spawn {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let guarded = std::panic::AssertUnwindSafe(future).catch_unwind().map(move |outcome| {
-            if outcome.is_err() {
-                tracing::error!(task = name, "task panicked");
-            }
-        });
+        let guarded = std::panic::AssertUnwindSafe(future)
+            .catch_unwind()
+            .map(move |outcome| {
+                if outcome.is_err() {
+                    tracing::error!(task = name, "task panicked");
+                }
+            });
         tokio::spawn(guarded.instrument(tracing::info_span!("task", name)))
     }
 
@@ -60,7 +65,11 @@ impl Spawn {
     ///
     /// # Errors
     /// The system's, where it refuses another thread.
-    pub fn thread(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    pub fn thread(
+        &self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name(name.to_owned()).spawn(work)
     }
 

@@ -1,5 +1,8 @@
 //! Finds the `coracle` binary that a test runs.
-#![allow(clippy::disallowed_methods, reason = "CORACLE_BIN is how a test outside this workspace names the binary")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "CORACLE_BIN is how a test outside this workspace names the binary"
+)]
 
 use std::path::PathBuf;
 
@@ -18,6 +21,10 @@ pub fn coracle_binary() -> anyhow::Result<PathBuf> {
     // Tests are in target/PROFILE/deps, examples in target/PROFILE/examples.
     let profile = folder.parent().context("find the build's folder")?;
     let binary = profile.join("coracle");
-    ensure!(binary.is_file(), "find {}: build it with `cargo build -p coracle`, or name one in CORACLE_BIN", binary.display());
+    ensure!(
+        binary.is_file(),
+        "find {}: build it with `cargo build -p coracle`, or name one in CORACLE_BIN",
+        binary.display()
+    );
     Ok(binary)
 }

@@ -35,7 +35,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 3, set: Vec::new(), expected_errors: Vec::new() }
+        Self {
+            nodes: 3,
+            set: Vec::new(),
+            expected_errors: Vec::new(),
+        }
     }
 }
 
@@ -82,7 +86,13 @@ impl Cluster {
         let dir = std::env::temp_dir().join(format!("coracle-test-{:08x}", env.random.next_u64() as u32));
         std::fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
         let child = launch(&binary, &dir, &options)?;
-        let mut cluster = Self { binary, dir, child, options, env };
+        let mut cluster = Self {
+            binary,
+            dir,
+            child,
+            options,
+            env,
+        };
         cluster.wait_ready().await?;
         let kubeconfig = cluster.run(&["kubeconfig"]).await?;
         std::fs::write(cluster.kubeconfig(), kubeconfig).context("write kubeconfig")?;
@@ -105,12 +115,21 @@ impl Cluster {
         });
         let ready = ready.await.unwrap_or(false);
         if !ready {
-            let processes = std::fs::read_dir(self.dir.join("logs")).into_iter().flatten().flatten();
+            let processes = std::fs::read_dir(self.dir.join("logs"))
+                .into_iter()
+                .flatten()
+                .flatten();
             let tails: Vec<String> = processes.map(|entry| tail(&entry.path())).collect();
-            bail!("start cluster: it said:\n{}\nand its logs end:\n{}", seen.join("\n"), tails.join("\n"));
+            bail!(
+                "start cluster: it said:\n{}\nand its logs end:\n{}",
+                seen.join("\n"),
+                tails.join("\n")
+            );
         }
         // Whoever writes to a pipe that nobody reads blocks in the end.
-        self.env.spawn.task("drain-progress", async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        self.env.spawn.task("drain-progress", async move {
+            while let Ok(Some(_)) = lines.next_line().await {}
+        });
         Ok(())
     }
 
@@ -140,7 +159,11 @@ impl Cluster {
             .await
             .context("run coracle")?;
         if !output.status.success() {
-            bail!("coracle {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "coracle {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -166,7 +189,11 @@ impl Cluster {
     /// # Errors
     /// Where there is none of this name.
     pub async fn process(&self, name: &str) -> anyhow::Result<Process> {
-        let found = self.processes().await?.into_iter().find(|process| process.name == name);
+        let found = self
+            .processes()
+            .await?
+            .into_iter()
+            .find(|process| process.name == name);
         found.with_context(|| format!("find process {name}"))
     }
 
@@ -218,7 +245,13 @@ impl Cluster {
         self.end().await;
         let unexpected: Vec<String> = logs::errors(&self.dir.join("logs"))
             .into_iter()
-            .filter(|line| !self.options.expected_errors.iter().any(|expected| line.contains(expected)))
+            .filter(|line| {
+                !self
+                    .options
+                    .expected_errors
+                    .iter()
+                    .any(|expected| line.contains(expected))
+            })
             .collect();
         if !unexpected.is_empty() {
             bail!("the cluster logged errors:\n{}", unexpected.join("\n"));
@@ -228,14 +261,22 @@ impl Cluster {
 
     async fn end(&mut self) {
         self.signal_supervisor(rustix::process::Signal::TERM);
-        if Clock::system().timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+        if Clock::system()
+            .timeout(STOP_TIMEOUT, self.child.wait())
+            .await
+            .is_err()
+        {
             self.signal_supervisor(rustix::process::Signal::KILL);
             let _ = self.child.wait().await;
         }
     }
 
     fn signal_supervisor(&self, signal: rustix::process::Signal) {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        let pid = self
+            .child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             let _ = rustix::process::kill_process(pid, signal);
         }
@@ -246,7 +287,10 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         // The kernel ends the other processes when the supervisor is gone.
         self.signal_supervisor(rustix::process::Signal::KILL);
-        #[allow(clippy::disallowed_methods, reason = "a test's own look at its own environment")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "a test's own look at its own environment"
+        )]
         let keep = std::env::var_os("CORACLE_KEEP").is_some();
         if !keep {
             let _ = std::fs::remove_dir_all(&self.dir);

@@ -1,5 +1,8 @@
 //! The real kubectl, run against a test's cluster.
-#![allow(clippy::disallowed_methods, reason = "kubectl is looked for on the PATH, as a shell would")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "kubectl is looked for on the PATH, as a shell would"
+)]
 
 use std::path::Path;
 
@@ -29,7 +32,11 @@ pub(crate) async fn run(kubeconfig: &Path, home: &Path, arguments: &[&str]) -> a
         .context("run kubectl")?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "kubectl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(stdout)
 }
