@@ -5,7 +5,7 @@
 //! before normalization beside a histogram; only when the range of a histogram moves are all nodes scored again,
 //! which for an even spread happens once a round over the nodes.
 
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, sync::Arc};
 
 use crate::{
     diagnosis::Diagnosis,
@@ -229,28 +229,35 @@ impl Evaluation {
 }
 
 /// How often each score occurs among the nodes that may run the pod.
+///
+/// A sorted list: relative scores are counts and sums of a few weights, so there are few different ones.
 #[derive(Clone, Debug, Default)]
 struct Histogram {
-    counts: BTreeMap<i64, u32>,
+    counts: Vec<(i64, u32)>,
 }
 
 impl Histogram {
     fn add(&mut self, score: i64) {
-        *self.counts.entry(score).or_default() += 1;
+        match self.counts.binary_search_by_key(&score, |(score, _)| *score) {
+            Ok(at) => self.counts[at].1 += 1,
+            Err(at) => self.counts.insert(at, (score, 1)),
+        }
     }
 
     fn remove(&mut self, score: i64) {
-        if let Some(count) = self.counts.get_mut(&score) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&score);
+        if let Ok(at) = self.counts.binary_search_by_key(&score, |(score, _)| *score) {
+            self.counts[at].1 -= 1;
+            if self.counts[at].1 == 0 {
+                self.counts.remove(at);
             }
         }
     }
 
     fn range(&self) -> Range {
-        let min = self.counts.first_key_value().map_or(0, |(score, _)| *score);
-        let max = self.counts.last_key_value().map_or(0, |(score, _)| *score);
-        Range { min, max }
+        let score = |entry: Option<&(i64, u32)>| entry.map_or(0, |(score, _)| *score);
+        Range {
+            min: score(self.counts.first()),
+            max: score(self.counts.last()),
+        }
     }
 }

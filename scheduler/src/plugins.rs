@@ -1,6 +1,7 @@
 //! The scheduling plugins, one a file, each named and worded as upstream's.
 //!
-//! A plugin looks at one pod and one node and nothing else; see [`crate::framework`].
+//! A plugin looks at one pod and one node and nothing else; see [`crate::framework`]. Upstream's NodeName is missing
+//! because a pod that names its node is bound and never comes here.
 
 pub mod balanced_allocation;
 pub mod least_allocated;

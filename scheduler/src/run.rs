@@ -138,6 +138,16 @@ impl Shared {
     fn now(&self) -> Duration {
         self.clock.monotonic().duration_since(self.began)
     }
+
+    /// Tells the scheduler of a change, and wakes the loop where any pod waits for one.
+    fn tell(&self, change: impl FnOnce(&mut Scheduler, Duration)) {
+        let now = self.now();
+        let mut scheduler = self.scheduler.lock();
+        change(&mut scheduler, now);
+        if scheduler.next_deadline().is_some() {
+            self.changed.notify_one();
+        }
+    }
 }
 
 /// Schedules under the writer's fence until shutdown.
@@ -164,12 +174,9 @@ async fn schedule(writer: Writer, health: &Health, shutdown: &Shutdown) -> Resul
     });
     let listener = Arc::clone(&shared);
     pods.subscribe(move |change| {
-        let now = listener.now();
-        listener
-            .scheduler
-            .lock()
-            .pod_changed(&change.key, change.old.as_deref(), change.new.as_ref(), now);
-        listener.changed.notify_one();
+        listener.tell(|scheduler, now| {
+            scheduler.pod_changed(&change.key, change.old.as_deref(), change.new.as_ref(), now);
+        });
     });
     let Writer { api, env, .. } = &writer;
     let watches = shutdown.child();
