@@ -47,7 +47,10 @@ fn is_allowed(request: &Request) -> bool {
     let path = request.uri().path();
     let is_public = PUBLIC_PATHS.contains(&path.trim_end_matches('/'))
         || PUBLIC_SERVICES.iter().any(|service| path.starts_with(service));
-    let is_proven = request.extensions().get::<Arc<Peer>>().is_some_and(|peer| !peer.is_anonymous());
+    let is_proven = request
+        .extensions()
+        .get::<Arc<Peer>>()
+        .is_some_and(|peer| !peer.is_anonymous());
     is_public || (is_proven && !request.headers().contains_key(AUTHORIZATION))
 }
 
@@ -69,13 +72,28 @@ mod tests {
 
     #[test]
     fn only_health_version_and_joining_are_public() {
-        let member = || Some(Peer { user: "system:node:a".to_owned(), groups: vec!["system:nodes".to_owned()] });
+        let member = || {
+            Some(Peer {
+                user: "system:node:a".to_owned(),
+                groups: vec!["system:nodes".to_owned()],
+            })
+        };
         check("/api/v1/pods", member(), false, true);
         check("/api/v1/pods", member(), true, false);
         check("/api/v1/pods", Some(Peer::anonymous()), false, false);
         check("/api/v1/pods", None, false, false);
-        check("/coracle.v1.ObjectService/Get", Some(Peer::anonymous()), false, false);
-        check("/coracle.v1.BootstrapService/GetCa", Some(Peer::anonymous()), false, true);
+        check(
+            "/coracle.v1.ObjectService/Get",
+            Some(Peer::anonymous()),
+            false,
+            false,
+        );
+        check(
+            "/coracle.v1.BootstrapService/GetCa",
+            Some(Peer::anonymous()),
+            false,
+            true,
+        );
         check("/grpc.health.v1.Health/Check", None, false, true);
         check("/readyz", None, false, true);
         check("/version/", None, false, true);

@@ -68,11 +68,19 @@ pub fn prepare(dir: &Path, extra_names: &[String], now: Timestamp) -> Result<Cer
             admin
         }
     };
-    Ok(Certificates { authority, identity, admin })
+    Ok(Certificates {
+        authority,
+        identity,
+        admin,
+    })
 }
 
 fn member(user: &str, server_names: Vec<String>) -> Subject {
-    Subject { user: user.to_owned(), groups: vec![MASTERS.to_owned()], server_names }
+    Subject {
+        user: user.to_owned(),
+        groups: vec![MASTERS.to_owned()],
+        server_names,
+    }
 }
 
 #[cfg(test)]
@@ -85,9 +93,14 @@ mod tests {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let first = prepare(&dir, &["10.96.0.1".to_owned()], now).unwrap();
         let second = prepare(&dir, &[], now).unwrap();
-        assert_eq!(first.authority.certificate_pem(), second.authority.certificate_pem());
+        assert_eq!(
+            first.authority.certificate_pem(),
+            second.authority.certificate_pem()
+        );
         assert_eq!(first.admin.certificate_pem, second.admin.certificate_pem);
-        let later = now.checked_add(jiff::SignedDuration::from_hours(24 * 365 * 9)).unwrap();
+        let later = now
+            .checked_add(jiff::SignedDuration::from_hours(24 * 365 * 9))
+            .unwrap();
         let renewed = prepare(&dir, &[], later).unwrap();
         assert_ne!(first.admin.certificate_pem, renewed.admin.certificate_pem);
         std::fs::remove_dir_all(&dir).unwrap();

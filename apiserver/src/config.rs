@@ -59,7 +59,11 @@ pub struct EventRetention {
 
 impl Default for EventRetention {
     fn default() -> Self {
-        Self { age: Duration::from_secs(3_600), count: 20_000, interval: Duration::from_secs(10) }
+        Self {
+            age: Duration::from_secs(3_600),
+            count: 20_000,
+            interval: Duration::from_secs(10),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use axum::{Router, middleware};
 use coracle_service::{Clock, Env, Health, Identity, Shutdown, announce, health::Check, serve};
-use coracle_store::{DurableStore, HistoryLimits, Hooks, MemoryConfig, MemoryStore, RealFiles, Store, StoreConfig};
+use coracle_store::{
+    DurableStore, HistoryLimits, Hooks, MemoryConfig, MemoryStore, RealFiles, Store, StoreConfig,
+};
 
 use crate::{
     auth,
@@ -44,19 +46,38 @@ pub async fn run_over(
     identity: Identity,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let listener = env.network.listen(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let listener = env
+        .network
+        .listen(config.listen)
+        .await
+        .with_context(|| format!("listen on {}", config.listen))?;
     let address = listener.local_addr().context("read own address")?;
     for repair in store.status().repairs {
         tracing::warn!(repair, "store repaired while opening");
     }
     let (opened, open_env, service_cidr) = (Arc::clone(&store), env.clone(), config.service_cidr);
     let open = move || Registry::open(opened, codec, service_cidr, &open_env);
-    let registry = Arc::new(env.spawn.blocking(open).await?.context("read objects from the store")?);
-    seed::seed(&registry, address.port()).await.context("create the first objects")?;
+    let registry = Arc::new(
+        env.spawn
+            .blocking(open)
+            .await?
+            .context("read objects from the store")?,
+    );
+    seed::seed(&registry, address.port())
+        .await
+        .context("create the first objects")?;
 
     let health = Health::new();
-    env.spawn.task("store-health", watch_store(Arc::clone(&store), health.clone(), env.clone(), shutdown.clone()));
-    let sweeping = sweeper::run(Arc::clone(&registry), config.events, env.clone(), shutdown.clone());
+    env.spawn.task(
+        "store-health",
+        watch_store(Arc::clone(&store), health.clone(), env.clone(), shutdown.clone()),
+    );
+    let sweeping = sweeper::run(
+        Arc::clone(&registry),
+        config.events,
+        env.clone(),
+        shutdown.clone(),
+    );
     env.spawn.task("event-sweeper", sweeping);
     let limits = config.limits.clone();
     let router = router(registry, config, &health, &env, &identity, &shutdown)?;
@@ -76,12 +97,20 @@ fn router(
     identity: &Identity,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Router> {
-    let engine = if config.data_dir.is_some() { "sled" } else { "memory" };
+    let engine = if config.data_dir.is_some() {
+        "sled"
+    } else {
+        "memory"
+    };
     let door = Door {
         registry: Arc::clone(&registry),
         env: env.clone(),
         shutdown: shutdown.clone(),
-        config: Arc::new(DoorConfig { authority: config.authority, tokens: config.bootstrap_tokens, engine }),
+        config: Arc::new(DoorConfig {
+            authority: config.authority,
+            tokens: config.bootstrap_tokens,
+            engine,
+        }),
     };
     let rest = rest::router(RestState {
         registry,
@@ -89,7 +118,11 @@ fn router(
         identity: identity.clone(),
         shutdown: shutdown.clone(),
     });
-    let doors = door.router().context("describe own services")?.merge(health.router()).merge(rest);
+    let doors = door
+        .router()
+        .context("describe own services")?
+        .merge(health.router())
+        .merge(rest);
     Ok(doors.layer(middleware::from_fn(auth::authenticate)))
 }
 
@@ -127,7 +160,11 @@ fn now(clock: Clock) -> Arc<dyn Fn() -> std::time::Duration + Send + Sync> {
 async fn watch_store(store: Arc<dyn Store>, health: Health, env: Env, shutdown: Shutdown) {
     loop {
         health.set("store", store.status().problem.map_or(Check::Ok, Check::Failed));
-        if shutdown.guard(env.transport_clock.sleep(HEALTH_INTERVAL)).await.is_none() {
+        if shutdown
+            .guard(env.transport_clock.sleep(HEALTH_INTERVAL))
+            .await
+            .is_none()
+        {
             return;
         }
     }

@@ -21,7 +21,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file has another form.
-    #[error("read {path}: line {line} is not of the form `ID HEX` with 64 hexadecimal digits; put back the original file, without it no Secret can be read")]
+    #[error(
+        "read {path}: line {line} is not of the form `ID HEX` with 64 hexadecimal digits; put back the original file, without it no Secret can be read"
+    )]
     Malformed {
         /// Which file.
         path: String,
@@ -64,7 +66,10 @@ fn load_or_create(path: &Path, random: &Random) -> Result<Vec<SealKey>, Error> {
             pki::write_private(path, format!("{line}\n").as_bytes())?;
             Ok(vec![key])
         }
-        Err(source) => Err(Error::Read { path: shown(), source }),
+        Err(source) => Err(Error::Read {
+            path: shown(),
+            source,
+        }),
     }
 }
 
@@ -94,7 +99,10 @@ fn parse_line(line: &str) -> Option<SealKey> {
     for (byte, place) in bytes.iter_mut().zip((0..).step_by(2)) {
         *byte = u8::from_str_radix(hex.get(place..place + 2)?, 16).ok()?;
     }
-    Some(SealKey { id: id.parse().ok()?, bytes })
+    Some(SealKey {
+        id: id.parse().ok()?,
+        bytes,
+    })
 }
 
 #[cfg(test)]
@@ -112,10 +120,16 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(dir.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                fs::metadata(dir.join(FILE)).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
         fs::write(dir.join(FILE), "1 zz\n").unwrap();
-        assert!(matches!(codec(Some(&dir), &random), Err(Error::Malformed { line: 1, .. })));
+        assert!(matches!(
+            codec(Some(&dir), &random),
+            Err(Error::Malformed { line: 1, .. })
+        ));
         fs::remove_dir_all(&dir).unwrap();
     }
 }

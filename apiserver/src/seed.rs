@@ -41,7 +41,10 @@ async fn create(
     object: &Value,
 ) -> Result<(), ApiError> {
     let body = object.to_string().into();
-    match registry.create(&Context::internal(), resource, namespace, name, body).await {
+    match registry
+        .create(&Context::internal(), resource, namespace, name, body)
+        .await
+    {
         Err(error) if !error.is_already_exists() => Err(error),
         _ => Ok(()),
     }

@@ -14,7 +14,11 @@ use crate::{
 
 /// A seeded environment without threads.
 pub(crate) fn env() -> Env {
-    Env { random: Random::seeded(1), spawn: Spawn::inline(), ..Env::host() }
+    Env {
+        random: Random::seeded(1),
+        spawn: Spawn::inline(),
+        ..Env::host()
+    }
 }
 
 /// A registry with its store.
@@ -38,7 +42,12 @@ impl Bench {
         let codec = sealing::codec(None, &env.random).unwrap();
         let store = MemoryStore::new(config);
         let registry = Self::open(&store, &codec, &env);
-        Self { registry, store, env, codec }
+        Self {
+            registry,
+            store,
+            env,
+            codec,
+        }
     }
 
     fn open(store: &MemoryStore, codec: &RecordCodec, env: &Env) -> Arc<Registry> {
@@ -62,7 +71,9 @@ impl Bench {
         object: Value,
     ) -> Result<Written, ApiError> {
         let namespace = if resource.namespaced { "default" } else { "" };
-        self.registry.create(ctx, resource, namespace, "", object.to_string().into()).await
+        self.registry
+            .create(ctx, resource, namespace, "", object.to_string().into())
+            .await
     }
 
     /// Forgets all history.
@@ -72,21 +83,50 @@ impl Bench {
     }
 
     pub async fn get(&self, resource: &'static Resource, name: &str) -> Result<Value, ApiError> {
-        self.registry.get(&target(resource, name), "", None).await.map(|entry| json_of(&entry))
+        self.registry
+            .get(&target(resource, name), "", None)
+            .await
+            .map(|entry| json_of(&entry))
     }
 
-    pub async fn update(&self, target: Target, subresource: &str, object: &Value) -> Result<Written, ApiError> {
-        self.registry.update(&Context::internal(), target, subresource, object.to_string().into()).await
+    pub async fn update(
+        &self,
+        target: Target,
+        subresource: &str,
+        object: &Value,
+    ) -> Result<Written, ApiError> {
+        self.registry
+            .update(
+                &Context::internal(),
+                target,
+                subresource,
+                object.to_string().into(),
+            )
+            .await
     }
 
     pub async fn patch(&self, target: Target, subresource: &str, patch: Value) -> Result<Written, ApiError> {
         let body = patch.to_string().into();
         let ctx = Context::internal();
-        self.registry.patch(&ctx, target, subresource, PatchType::Merge, body, Preconditions::default()).await
+        self.registry
+            .patch(
+                &ctx,
+                target,
+                subresource,
+                PatchType::Merge,
+                body,
+                Preconditions::default(),
+            )
+            .await
     }
 
     pub async fn delete(&self, target: Target, options: DeleteOptions) -> Result<Written, ApiError> {
-        self.registry.write(&Context::internal(), crate::registry::Write::Delete { target, options }).await
+        self.registry
+            .write(
+                &Context::internal(),
+                crate::registry::Write::Delete { target, options },
+            )
+            .await
     }
 }
 
@@ -131,5 +171,8 @@ pub(crate) fn binding(pod: &str, node: &str) -> Value {
 /// Binds a pod of namespace `default`.
 pub(crate) async fn bind(bench: &Bench, pod: &str, node: &str) -> Result<Written, ApiError> {
     let body = binding(pod, node).to_string().into();
-    bench.registry.create_subresource(&Context::internal(), target(kinds::POD, pod), "binding", body).await
+    bench
+        .registry
+        .create_subresource(&Context::internal(), target(kinds::POD, pod), "binding", body)
+        .await
 }

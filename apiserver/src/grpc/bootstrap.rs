@@ -24,14 +24,21 @@ const NODE_POOLS: &str = "system:nodepools";
 
 #[tonic::async_trait]
 impl BootstrapService for Door {
-    async fn get_ca(&self, request: Request<pb::GetCaRequest>) -> Result<Response<pb::GetCaResponse>, Status> {
+    async fn get_ca(
+        &self,
+        request: Request<pb::GetCaRequest>,
+    ) -> Result<Response<pb::GetCaResponse>, Status> {
         let request = request.into_inner();
         self.call(async {
             let authority = self.authority()?;
             if !NONCE_BYTES.contains(&request.nonce.len()) {
                 return Err(ApiError::bad_request("nonce must have 16 to 1024 bytes"));
             }
-            let token = self.config.tokens.iter().find(|token| token.id == request.token_id);
+            let token = self
+                .config
+                .tokens
+                .iter()
+                .find(|token| token.id == request.token_id);
             let token = token.ok_or_else(ApiError::unauthorized)?;
             let ca_pem = authority.certificate_pem().to_owned();
             let mut signed = request.nonce.to_vec();
@@ -39,7 +46,11 @@ impl BootstrapService for Door {
             let key = hmac::Key::new(hmac::HMAC_SHA256, token.secret.as_bytes());
             let signature = hmac::sign(&key, &signed).as_ref().to_vec().into();
             let cluster_id = self.registry.store().status().cluster_id;
-            Ok(pb::GetCaResponse { ca_pem, signature, cluster_id })
+            Ok(pb::GetCaResponse {
+                ca_pem,
+                signature,
+                cluster_id,
+            })
         })
         .await
     }
@@ -59,7 +70,10 @@ impl BootstrapService for Door {
                 .sign(&request.csr_pem, &subject, self.env.cluster_clock.now())
                 .map_err(|error| ApiError::bad_request(refusal(&error)))?;
             tracing::info!(user = subject.user, "certify member");
-            Ok(pb::SignCertificateResponse { certificate_pem, ca_pem: authority.certificate_pem().to_owned() })
+            Ok(pb::SignCertificateResponse {
+                certificate_pem,
+                ca_pem: authority.certificate_pem().to_owned(),
+            })
         })
         .await
     }
@@ -67,7 +81,8 @@ impl BootstrapService for Door {
 
 impl Door {
     fn authority(&self) -> Result<&Authority, ApiError> {
-        let missing = || ApiError::unavailable("this server has no certificate authority and certifies nobody");
+        let missing =
+            || ApiError::unavailable("this server has no certificate authority and certifies nobody");
         self.config.authority.as_deref().ok_or_else(missing)
     }
 }
@@ -88,7 +103,10 @@ fn subject(request: &pb::SignCertificateRequest) -> Result<Subject, ApiError> {
         if let Some(error) = names::subdomain(&request.name).first() {
             return Err(ApiError::bad_request(format!("name {:?}: {error}", request.name)));
         }
-        Ok((format!("{prefix}{}", request.name), groups.iter().map(|&group| group.to_owned()).collect()))
+        Ok((
+            format!("{prefix}{}", request.name),
+            groups.iter().map(|&group| group.to_owned()).collect(),
+        ))
     };
     let (user, groups): (String, Vec<String>) = match request.role.as_str() {
         "scheduler" => ("system:kube-scheduler".to_owned(), Vec::new()),
@@ -103,9 +121,15 @@ fn subject(request: &pb::SignCertificateRequest) -> Result<Subject, ApiError> {
         }
     };
     if request.subject_alternative_names.len() > MAX_SERVER_NAMES {
-        return Err(ApiError::bad_request(format!("a certificate may carry at most {MAX_SERVER_NAMES} names")));
+        return Err(ApiError::bad_request(format!(
+            "a certificate may carry at most {MAX_SERVER_NAMES} names"
+        )));
     }
-    Ok(Subject { user, groups, server_names: request.subject_alternative_names.clone() })
+    Ok(Subject {
+        user,
+        groups,
+        server_names: request.subject_alternative_names.clone(),
+    })
 }
 
 fn refusal(error: &pki::Error) -> String {
@@ -121,10 +145,26 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_is_known() {
-        let token = BootstrapToken { id: "abcdef".to_owned(), secret: "0123456789abcdef".to_owned() };
-        let tokens = [BootstrapToken { id: "other1".to_owned(), secret: "f".repeat(16) }, token];
+        let token = BootstrapToken {
+            id: "abcdef".to_owned(),
+            secret: "0123456789abcdef".to_owned(),
+        };
+        let tokens = [
+            BootstrapToken {
+                id: "other1".to_owned(),
+                secret: "f".repeat(16),
+            },
+            token,
+        ];
         assert!(is_known(&tokens, "abcdef.0123456789abcdef"));
-        for wrong in ["", ".", "abcdef", "abcdef.", "abcdef.0123456789abcdee", "other1.0123456789abcdef"] {
+        for wrong in [
+            "",
+            ".",
+            "abcdef",
+            "abcdef.",
+            "abcdef.0123456789abcdee",
+            "other1.0123456789abcdef",
+        ] {
             assert!(!is_known(&tokens, wrong), "{wrong}");
         }
         assert!(!is_known(&[], "abcdef.0123456789abcdef"));
@@ -140,10 +180,22 @@ mod tests {
             };
             subject(&request).map(|subject| (subject.user, subject.groups))
         };
-        assert_eq!(ask("scheduler", "x").unwrap(), ("system:kube-scheduler".to_owned(), vec![]));
-        assert_eq!(ask("node", "node-1").unwrap(), ("system:node:node-1".to_owned(), vec![NODES.to_owned()]));
+        assert_eq!(
+            ask("scheduler", "x").unwrap(),
+            ("system:kube-scheduler".to_owned(), vec![])
+        );
+        assert_eq!(
+            ask("node", "node-1").unwrap(),
+            ("system:node:node-1".to_owned(), vec![NODES.to_owned()])
+        );
         let pool = ask("nodepool", "pool-1").unwrap();
-        assert_eq!(pool, ("system:nodepool:pool-1".to_owned(), vec![NODES.to_owned(), NODE_POOLS.to_owned()]));
+        assert_eq!(
+            pool,
+            (
+                "system:nodepool:pool-1".to_owned(),
+                vec![NODES.to_owned(), NODE_POOLS.to_owned()]
+            )
+        );
         assert!(ask("node", "").is_err());
         assert!(ask("node", "A_B").is_err());
         assert!(ask("admin", "x").is_err());

@@ -9,8 +9,8 @@ use coracle_service::Peer;
 use prost_types::{Struct, Value, value::Kind};
 
 use crate::registry::{
-    AtRevision, Context, DeleteOptions, Entry, Event, EventKind, FenceRef, FieldValidation, ListRequest, PatchType,
-    Preconditions, Propagation, Start, Target, WatchRequest, Write, WriteOptions,
+    AtRevision, Context, DeleteOptions, Entry, Event, EventKind, FenceRef, FieldValidation, ListRequest,
+    PatchType, Preconditions, Propagation, Start, Target, WatchRequest, Write, WriteOptions,
 };
 
 /// Objects a page where the client does not say, and at most.
@@ -20,11 +20,20 @@ const MAX_PAGE: usize = 10_000;
 /// The kind that a request names.
 pub(super) fn resource(api_version: &str, kind: &str) -> Result<&'static Resource, ApiError> {
     if kind.is_empty() {
-        return Err(ApiError::bad_request("kind must be set: a kind, plural or short name"));
+        return Err(ApiError::bad_request(
+            "kind must be set: a kind, plural or short name",
+        ));
     }
     kinds::find(api_version, kind).ok_or_else(|| {
-        let wanted = if api_version.is_empty() { kind.to_owned() } else { format!("{api_version}/{kind}") };
-        ApiError::new(coracle_api::Reason::NotFound, format!("the server doesn't have a resource type {wanted:?}"))
+        let wanted = if api_version.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{api_version}/{kind}")
+        };
+        ApiError::new(
+            coracle_api::Reason::NotFound,
+            format!("the server doesn't have a resource type {wanted:?}"),
+        )
     })
 }
 
@@ -47,11 +56,18 @@ fn scope(resource: &Resource, namespace: &str) -> String {
 
 /// The caller of a request.
 pub(super) fn peer<T>(request: &tonic::Request<T>) -> Arc<Peer> {
-    request.extensions().get::<Arc<Peer>>().cloned().unwrap_or_else(|| Arc::new(Peer::anonymous()))
+    request
+        .extensions()
+        .get::<Arc<Peer>>()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(Peer::anonymous()))
 }
 
 /// Who writes, how, and how the answer shall look.
-pub(super) fn context(peer: Arc<Peer>, options: Option<pb::WriteOptions>) -> Result<(Context, pb::BodyFormat), ApiError> {
+pub(super) fn context(
+    peer: Arc<Peer>,
+    options: Option<pb::WriteOptions>,
+) -> Result<(Context, pb::BodyFormat), ApiError> {
     let options = options.unwrap_or_default();
     let format = options.body_format();
     let field_validation = match options.field_validation() {
@@ -59,7 +75,10 @@ pub(super) fn context(peer: Arc<Peer>, options: Option<pb::WriteOptions>) -> Res
         pb::FieldValidation::Unspecified | pb::FieldValidation::Warn => FieldValidation::Warn,
         pb::FieldValidation::Strict => FieldValidation::Strict,
     };
-    if let Some(error) = coracle_api::names::field_manager(&options.field_manager).into_iter().next() {
+    if let Some(error) = coracle_api::names::field_manager(&options.field_manager)
+        .into_iter()
+        .next()
+    {
         return Err(ApiError::bad_request(format!("fieldManager: {error}")));
     }
     let options = WriteOptions {
@@ -87,13 +106,22 @@ pub(super) fn create(request: pb::CreateRequest) -> Result<Write, ApiError> {
     let body = body(&object)?;
     if !request.subresource.is_empty() {
         let target = target(&object.api_version, &object.kind, &object.namespace, &object.name)?;
-        return Ok(Write::CreateSubresource { target, subresource: request.subresource, body });
+        return Ok(Write::CreateSubresource {
+            target,
+            subresource: request.subresource,
+            body,
+        });
     }
     let namespace = match (resource.namespaced, object.namespace) {
         (true, namespace) if namespace.is_empty() && !names_namespace(&body) => "default".to_owned(),
         (_, namespace) => namespace,
     };
-    Ok(Write::Create { resource, namespace, name: object.name, body })
+    Ok(Write::Create {
+        resource,
+        namespace,
+        name: object.name,
+        body,
+    })
 }
 
 /// An update request as a write.
@@ -104,26 +132,49 @@ pub(super) fn update(request: pb::UpdateRequest) -> Result<Write, ApiError> {
     if object.revision != 0 {
         body = at_revision(&body, object.revision)?;
     }
-    Ok(Write::Update { target, subresource: request.subresource, body })
+    Ok(Write::Update {
+        target,
+        subresource: request.subresource,
+        body,
+    })
 }
 
 /// A patch request as a write.
 pub(super) fn patch(request: pb::PatchRequest) -> Result<Write, ApiError> {
-    let target = target(&request.api_version, &request.kind, &request.namespace, &request.name)?;
+    let target = target(
+        &request.api_version,
+        &request.kind,
+        &request.namespace,
+        &request.name,
+    )?;
     let patch_type = match request.r#type() {
         pb::PatchType::Json => PatchType::Json,
         pb::PatchType::Merge => PatchType::Merge,
         pb::PatchType::StrategicMerge => PatchType::StrategicMerge,
         pb::PatchType::Unspecified => return Err(ApiError::bad_request("type of the patch must be set")),
     };
-    let preconditions = Preconditions { uid: set(request.uid), revision: set_revision(request.revision) };
-    Ok(Write::Patch { target, subresource: request.subresource, patch_type, body: request.patch, preconditions })
+    let preconditions = Preconditions {
+        uid: set(request.uid),
+        revision: set_revision(request.revision),
+    };
+    Ok(Write::Patch {
+        target,
+        subresource: request.subresource,
+        patch_type,
+        body: request.patch,
+        preconditions,
+    })
 }
 
 /// A delete request as a write.
 pub(super) fn delete(request: pb::DeleteRequest) -> Result<Write, ApiError> {
     let propagation = propagation(request.propagation_policy());
-    let target = target(&request.api_version, &request.kind, &request.namespace, &request.name)?;
+    let target = target(
+        &request.api_version,
+        &request.kind,
+        &request.namespace,
+        &request.name,
+    )?;
     let options = DeleteOptions {
         grace: request.grace_period_seconds,
         uid: set(request.uid),
@@ -157,7 +208,11 @@ pub(super) fn list(request: &pb::ListRequest) -> Result<ListRequest, ApiError> {
         namespace: request.namespace.clone(),
         labels: LabelSelector::parse(&request.label_selector)?,
         fields: FieldSelector::parse(&request.field_selector)?,
-        limit: if page_size == 0 { DEFAULT_PAGE } else { page_size.min(MAX_PAGE) },
+        limit: if page_size == 0 {
+            DEFAULT_PAGE
+        } else {
+            page_size.min(MAX_PAGE)
+        },
         continue_token: set(request.page_token.clone()),
         revision: set_revision(request.revision).map_or(AtRevision::Any, AtRevision::Exact),
     })
@@ -177,7 +232,11 @@ pub(super) fn watch(request: pb::WatchRequest) -> Result<WatchRequest, ApiError>
 }
 
 pub(super) fn start(from_revision: i64) -> Start {
-    if from_revision > 0 { Start::After(from_revision) } else { Start::Now { initial: true } }
+    if from_revision > 0 {
+        Start::After(from_revision)
+    } else {
+        Start::Now { initial: true }
+    }
 }
 
 /// An object as an answer carries it.
@@ -221,9 +280,9 @@ pub(super) fn event_type(kind: EventKind) -> pb::EventType {
 fn body(object: &pb::Object) -> Result<Bytes, ApiError> {
     match &object.body {
         Some(pb::object::Body::Json(json)) => Ok(json.clone()),
-        Some(pb::object::Body::Struct(fields)) => {
-            serde_json::to_vec(&fields_to_json(fields)).map(Bytes::from).map_err(ApiError::internal)
-        }
+        Some(pb::object::Body::Struct(fields)) => serde_json::to_vec(&fields_to_json(fields))
+            .map(Bytes::from)
+            .map_err(ApiError::internal),
         None => Err(ApiError::bad_request("the object's body must be set")),
     }
 }
@@ -238,17 +297,23 @@ fn names_namespace(body: &[u8]) -> bool {
         namespace: Option<String>,
     }
     let head = serde_json::from_slice::<Head>(body).ok();
-    head.and_then(|head| head.metadata?.namespace).is_some_and(|namespace| !namespace.is_empty())
+    head.and_then(|head| head.metadata?.namespace)
+        .is_some_and(|namespace| !namespace.is_empty())
 }
 
 /// The body with the revision that the request names beside it.
 fn at_revision(body: &[u8], revision: i64) -> Result<Bytes, ApiError> {
     let mut json: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    if let Some(metadata) = json.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+    if let Some(metadata) = json
+        .get_mut("metadata")
+        .and_then(serde_json::Value::as_object_mut)
+    {
         metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
     }
-    serde_json::to_vec(&json).map(Bytes::from).map_err(ApiError::internal)
+    serde_json::to_vec(&json)
+        .map(Bytes::from)
+        .map_err(ApiError::internal)
 }
 
 fn structure(json: &[u8]) -> Result<Struct, ApiError> {
@@ -265,18 +330,26 @@ fn value_to_proto(value: serde_json::Value) -> Value {
         serde_json::Value::Bool(value) => Kind::BoolValue(value),
         serde_json::Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or(0.0)),
         serde_json::Value::String(value) => Kind::StringValue(value),
-        serde_json::Value::Array(values) => {
-            Kind::ListValue(prost_types::ListValue { values: values.into_iter().map(value_to_proto).collect() })
-        }
+        serde_json::Value::Array(values) => Kind::ListValue(prost_types::ListValue {
+            values: values.into_iter().map(value_to_proto).collect(),
+        }),
         serde_json::Value::Object(fields) => Kind::StructValue(Struct {
-            fields: fields.into_iter().map(|(key, value)| (key, value_to_proto(value))).collect(),
+            fields: fields
+                .into_iter()
+                .map(|(key, value)| (key, value_to_proto(value)))
+                .collect(),
         }),
     };
     Value { kind: Some(kind) }
 }
 
 fn fields_to_json(fields: &Struct) -> serde_json::Value {
-    fields.fields.iter().map(|(key, value)| (key.clone(), value_to_json(value))).collect::<serde_json::Map<_, _>>().into()
+    fields
+        .fields
+        .iter()
+        .map(|(key, value)| (key.clone(), value_to_json(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn value_to_json(value: &Value) -> serde_json::Value {
@@ -284,7 +357,9 @@ fn value_to_json(value: &Value) -> serde_json::Value {
         None | Some(Kind::NullValue(_)) => serde_json::Value::Null,
         Some(Kind::BoolValue(value)) => (*value).into(),
         // A Struct knows only floating point numbers; whole ones were meant as such.
-        Some(Kind::NumberValue(value)) if value.fract() == 0.0 && value.abs() < 9e15 => (*value as i64).into(),
+        Some(Kind::NumberValue(value)) if value.fract() == 0.0 && value.abs() < 9e15 => {
+            (*value as i64).into()
+        }
         Some(Kind::NumberValue(value)) => (*value).into(),
         Some(Kind::StringValue(value)) => value.clone().into(),
         Some(Kind::ListValue(list)) => list.values.iter().map(value_to_json).collect::<Vec<_>>().into(),

@@ -29,7 +29,12 @@ pub(crate) fn status(error: ApiError) -> Status {
         metadata.insert_bin(STATUS_METADATA, MetadataValue::from_bytes(&json));
     }
     let details = details(&error, HashMap::new());
-    Status::with_error_details_and_metadata(code(error.reason()), shortened(error.message()), details, metadata)
+    Status::with_error_details_and_metadata(
+        code(error.reason()),
+        shortened(error.message()),
+        details,
+        metadata,
+    )
 }
 
 /// The outcome of a failed part of a call that succeeded as a whole.
@@ -43,7 +48,10 @@ pub(super) fn rpc_status(error: &ApiError) -> tonic_types::Status {
 
 fn details(error: &ApiError, mut metadata: HashMap<String, String>) -> ErrorDetails {
     let about = error.details();
-    for (key, value) in about.into_iter().flat_map(|about| [("name", &about.name), ("kind", &about.kind)]) {
+    for (key, value) in about
+        .into_iter()
+        .flat_map(|about| [("name", &about.name), ("kind", &about.kind)])
+    {
         if !value.is_empty() {
             metadata.insert(key.to_owned(), value.clone());
         }
@@ -71,7 +79,9 @@ fn status_json(error: &ApiError) -> Vec<u8> {
     }
     let mut about = error.details().cloned().unwrap_or_default();
     about.causes.clear();
-    ApiError::new(error.reason(), shortened(error.message())).with_details(about).to_json()
+    ApiError::new(error.reason(), shortened(error.message()))
+        .with_details(about)
+        .to_json()
 }
 
 fn shortened(message: &str) -> &str {

@@ -27,11 +27,16 @@ impl MaintenanceService for Door {
         }))
     }
 
-    async fn compact(&self, request: Request<pb::CompactRequest>) -> Result<Response<pb::CompactResponse>, Status> {
+    async fn compact(
+        &self,
+        request: Request<pb::CompactRequest>,
+    ) -> Result<Response<pb::CompactResponse>, Status> {
         let store = self.registry.store();
         let asked = request.into_inner().revision;
         store.compact(if asked > 0 { asked } else { store.revision() });
-        Ok(Response::new(pb::CompactResponse { compacted_revision: store.compacted_revision() }))
+        Ok(Response::new(pb::CompactResponse {
+            compacted_revision: store.compacted_revision(),
+        }))
     }
 
     async fn checkpoint(

@@ -69,10 +69,17 @@ impl Door {
         let fits = fits.count().max(1);
         if fits < page.entries.len() {
             page.entries.truncate(fits);
-            page.continue_token = Some(crate::registry::continue_after(&wanted, page.revision, &page.entries));
+            page.continue_token = Some(crate::registry::continue_after(
+                &wanted,
+                page.revision,
+                &page.entries,
+            ));
         }
         let format = request.body_format();
-        let objects = page.entries.into_iter().map(|entry| convert::object(entry, format));
+        let objects = page
+            .entries
+            .into_iter()
+            .map(|entry| convert::object(entry, format));
         Ok(pb::ListResponse {
             objects: objects.collect::<Result<_, _>>()?,
             next_page_token: page.continue_token.unwrap_or_default(),
@@ -80,14 +87,21 @@ impl Door {
         })
     }
 
-    async fn run_batch(&self, peer: Arc<coracle_service::Peer>, request: pb::BatchRequest) -> Result<pb::BatchResponse, ApiError> {
+    async fn run_batch(
+        &self,
+        peer: Arc<coracle_service::Peer>,
+        request: pb::BatchRequest,
+    ) -> Result<pb::BatchResponse, ApiError> {
         let format = request.body_format();
         if request.items.len() > MAX_BATCH {
             let count = request.items.len();
             let message = format!("a batch may carry at most {MAX_BATCH} items, this one has {count}");
             return Err(ApiError::request_entity_too_large(message));
         }
-        let options = WriteOptions { fence: request.fence.map(convert::fence), ..WriteOptions::default() };
+        let options = WriteOptions {
+            fence: request.fence.map(convert::fence),
+            ..WriteOptions::default()
+        };
         let ctx = Context { peer, options };
         let items = request.items.into_iter().map(batch_item).collect::<Vec<_>>();
         // Items that cannot even be read fail alone, unless the batch is all or none.
@@ -103,12 +117,22 @@ impl Door {
                 Err(error) => unreadable.push(Some(error)),
             }
         }
-        let mut written = self.registry.batch(&ctx, writes, request.atomic).await?.into_iter();
+        let mut written = self
+            .registry
+            .batch(&ctx, writes, request.atomic)
+            .await?
+            .into_iter();
         let outcome = |failure: Option<ApiError>| match failure {
             Some(error) => Err(error),
-            None => written.next().unwrap_or_else(|| Err(ApiError::internal("the batch lost an item"))),
+            None => written
+                .next()
+                .unwrap_or_else(|| Err(ApiError::internal("the batch lost an item"))),
         };
-        let results = unreadable.into_iter().map(outcome).map(|outcome| batch_result(outcome, format)).collect();
+        let results = unreadable
+            .into_iter()
+            .map(outcome)
+            .map(|outcome| batch_result(outcome, format))
+            .collect();
         Ok(pb::BatchResponse { results })
     }
 
@@ -118,7 +142,10 @@ impl Door {
         request: pb::ApplyManifestRequest,
     ) -> Result<pb::ApplyManifestResponse, ApiError> {
         let (ctx, format) = convert::context(peer, request.options)?;
-        let applied = self.registry.apply_manifest(&ctx, &request.manifest, &request.namespace).await?;
+        let applied = self
+            .registry
+            .apply_manifest(&ctx, &request.manifest, &request.namespace)
+            .await?;
         let result = |applied: crate::registry::Applied| -> Result<pb::ApplyResult, ApiError> {
             let outcome = match &applied.outcome {
                 Ok(ApplyOutcome::Created) => pb::ApplyOutcome::Created,
@@ -129,12 +156,17 @@ impl Door {
             Ok(pb::ApplyResult {
                 index: i32::try_from(applied.index).unwrap_or(i32::MAX),
                 outcome: outcome.into(),
-                object: applied.entry.map(|entry| convert::object(entry, format)).transpose()?,
+                object: applied
+                    .entry
+                    .map(|entry| convert::object(entry, format))
+                    .transpose()?,
                 error: applied.outcome.err().as_ref().map(error::rpc_status),
                 warnings: applied.warnings,
             })
         };
-        Ok(pb::ApplyManifestResponse { results: applied.into_iter().map(result).collect::<Result<_, _>>()? })
+        Ok(pb::ApplyManifestResponse {
+            results: applied.into_iter().map(result).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -145,10 +177,17 @@ impl ObjectService for Door {
     async fn get(&self, request: Request<pb::GetRequest>) -> Answer<pb::GetResponse> {
         let request = request.into_inner();
         self.call(async {
-            let target = convert::target(&request.api_version, &request.kind, &request.namespace, &request.name)?;
+            let target = convert::target(
+                &request.api_version,
+                &request.kind,
+                &request.namespace,
+                &request.name,
+            )?;
             let at = convert::set_revision(request.revision);
             let entry = self.registry.get(&target, &request.subresource, at).await?;
-            Ok(pb::GetResponse { object: Some(convert::object(entry, request.body_format())?) })
+            Ok(pb::GetResponse {
+                object: Some(convert::object(entry, request.body_format())?),
+            })
         })
         .await
     }
@@ -162,7 +201,10 @@ impl ObjectService for Door {
         let options = request.options.take();
         self.call(async {
             let (object, written) = self.write(peer, options, convert::create(request)).await?;
-            Ok(pb::CreateResponse { object: Some(object), warnings: written.warnings })
+            Ok(pb::CreateResponse {
+                object: Some(object),
+                warnings: written.warnings,
+            })
         })
         .await
     }
@@ -172,7 +214,10 @@ impl ObjectService for Door {
         let options = request.options.take();
         self.call(async {
             let (object, written) = self.write(peer, options, convert::update(request)).await?;
-            Ok(pb::UpdateResponse { object: Some(object), warnings: written.warnings })
+            Ok(pb::UpdateResponse {
+                object: Some(object),
+                warnings: written.warnings,
+            })
         })
         .await
     }
@@ -182,7 +227,10 @@ impl ObjectService for Door {
         let options = request.options.take();
         self.call(async {
             let (object, written) = self.write(peer, options, convert::patch(request)).await?;
-            Ok(pb::PatchResponse { object: Some(object), warnings: written.warnings })
+            Ok(pb::PatchResponse {
+                object: Some(object),
+                warnings: written.warnings,
+            })
         })
         .await
     }
@@ -192,7 +240,10 @@ impl ObjectService for Door {
         let options = request.options.take();
         self.call(async {
             let (object, written) = self.write(peer, options, convert::delete(request)).await?;
-            Ok(pb::DeleteResponse { object: Some(object), removed: written.removed })
+            Ok(pb::DeleteResponse {
+                object: Some(object),
+                removed: written.removed,
+            })
         })
         .await
     }
@@ -217,7 +268,10 @@ impl ObjectService for Door {
             };
             let deleted = self.registry.delete_collection(&ctx, &list, &options).await?;
             let count = i64::try_from(deleted.entries.len()).unwrap_or(i64::MAX);
-            Ok(pb::DeleteCollectionResponse { deleted: count, revision: deleted.revision })
+            Ok(pb::DeleteCollectionResponse {
+                deleted: count,
+                revision: deleted.revision,
+            })
         })
         .await
     }
@@ -228,7 +282,10 @@ impl ObjectService for Door {
         let begin = || self.registry.watch(convert::watch(request)?);
         let watch = begin().map_err(error::status)?;
         Ok(Response::new(self.events(watch, move |events| {
-            let events = events.into_iter().map(|event| convert::event(event, format)).collect::<Result<_, _>>()?;
+            let events = events
+                .into_iter()
+                .map(|event| convert::event(event, format))
+                .collect::<Result<_, _>>()?;
             Ok(vec![pb::WatchResponse { events }])
         })))
     }
@@ -238,7 +295,10 @@ impl ObjectService for Door {
         self.call(self.run_batch(peer, request.into_inner())).await
     }
 
-    async fn apply_manifest(&self, request: Request<pb::ApplyManifestRequest>) -> Answer<pb::ApplyManifestResponse> {
+    async fn apply_manifest(
+        &self,
+        request: Request<pb::ApplyManifestRequest>,
+    ) -> Answer<pb::ApplyManifestResponse> {
         let peer = convert::peer(&request);
         self.call(self.apply_documents(peer, request.into_inner())).await
     }
@@ -266,7 +326,9 @@ fn batch_item(item: pb::BatchItem) -> Result<crate::registry::Write, ApiError> {
         None => return Err(ApiError::bad_request("operation of a batch item must be set")),
     };
     if options.is_some_and(|options| options.dry_run || options.fence.is_some()) {
-        return Err(ApiError::bad_request("items of a batch have no dry run and no fence of their own"));
+        return Err(ApiError::bad_request(
+            "items of a batch have no dry run and no fence of their own",
+        ));
     }
     write
 }
@@ -277,7 +339,9 @@ fn batch_result(outcome: Result<Written, ApiError>, format: pb::BodyFormat) -> p
         Ok(object) => Outcome::Object(object),
         Err(failure) => Outcome::Error(error::rpc_status(&failure)),
     };
-    pb::BatchResult { outcome: Some(outcome) }
+    pb::BatchResult {
+        outcome: Some(outcome),
+    }
 }
 
 fn described(resource: &'static Resource) -> pb::Resource {
@@ -291,7 +355,11 @@ fn described(resource: &'static Resource) -> pb::Resource {
         categories: owned(resource.categories),
         namespaced: resource.namespaced,
         verbs: owned(resource.verbs),
-        subresources: resource.subresources.iter().map(|own| own.name.to_owned()).collect(),
+        subresources: resource
+            .subresources
+            .iter()
+            .map(|own| own.name.to_owned())
+            .collect(),
         selectable_fields: owned(resource.selectable_fields),
         schema: None,
     }

@@ -25,7 +25,10 @@ impl Door {
     ) -> Result<(Vec<T>, ListResult), ApiError> {
         let wanted: ListRequest = convert::list(&request)?;
         let mut page = self.registry.list(&wanted).await?;
-        let summaries = std::mem::take(&mut page.entries).iter().map(summary).collect::<Result<_, _>>()?;
+        let summaries = std::mem::take(&mut page.entries)
+            .iter()
+            .map(summary)
+            .collect::<Result<_, _>>()?;
         Ok((summaries, page))
     }
 
@@ -39,17 +42,25 @@ impl SummaryService for Door {
     type WatchPodsStream = Events<pb::WatchPodsResponse>;
     type WatchNodesStream = Events<pb::WatchNodesResponse>;
 
-    async fn get_pod(&self, request: Request<pb::GetPodRequest>) -> Result<Response<pb::GetPodResponse>, Status> {
+    async fn get_pod(
+        &self,
+        request: Request<pb::GetPodRequest>,
+    ) -> Result<Response<pb::GetPodResponse>, Status> {
         let pb::GetPodRequest { namespace, name } = request.into_inner();
         self.call(async {
             let target = convert::target("v1", "Pod", &namespace, &name)?;
             let entry = self.registry.get(&target, "", None).await?;
-            Ok(pb::GetPodResponse { pod: Some(pod::summary(&entry)?) })
+            Ok(pb::GetPodResponse {
+                pod: Some(pod::summary(&entry)?),
+            })
         })
         .await
     }
 
-    async fn list_pods(&self, request: Request<pb::ListPodsRequest>) -> Result<Response<pb::ListPodsResponse>, Status> {
+    async fn list_pods(
+        &self,
+        request: Request<pb::ListPodsRequest>,
+    ) -> Result<Response<pb::ListPodsResponse>, Status> {
         let request = request.into_inner();
         let list = pb::ListRequest {
             kind: "Pod".to_owned(),
@@ -63,7 +74,11 @@ impl SummaryService for Door {
         self.call(async {
             let (pods, page) = self.summaries(list, pod::summary).await?;
             let next_page_token = page.continue_token.unwrap_or_default();
-            Ok(pb::ListPodsResponse { pods, next_page_token, revision: page.revision })
+            Ok(pb::ListPodsResponse {
+                pods,
+                next_page_token,
+                revision: page.revision,
+            })
         })
         .await
     }
@@ -81,15 +96,30 @@ impl SummaryService for Door {
         };
         let (labels, fields) = selectors().map_err(error::status)?;
         let namespace = request.namespace;
-        let watch = self.begin(WatchRequest { namespace, labels, fields, ..WatchRequest::all(kinds::POD, from) })?;
-        Ok(Response::new(self.events(watch, |events| events.into_iter().map(pod_event).collect())))
+        let watch = self.begin(WatchRequest {
+            namespace,
+            labels,
+            fields,
+            ..WatchRequest::all(kinds::POD, from)
+        })?;
+        Ok(Response::new(self.events(watch, |events| {
+            events.into_iter().map(pod_event).collect()
+        })))
     }
 
-    async fn get_node(&self, request: Request<pb::GetNodeRequest>) -> Result<Response<pb::GetNodeResponse>, Status> {
+    async fn get_node(
+        &self,
+        request: Request<pb::GetNodeRequest>,
+    ) -> Result<Response<pb::GetNodeResponse>, Status> {
         let name = request.into_inner().name;
         self.call(async {
-            let entry = self.registry.get(&Target::new(kinds::NODE, "", name), "", None).await?;
-            Ok(pb::GetNodeResponse { node: Some(node::summary(&entry)?) })
+            let entry = self
+                .registry
+                .get(&Target::new(kinds::NODE, "", name), "", None)
+                .await?;
+            Ok(pb::GetNodeResponse {
+                node: Some(node::summary(&entry)?),
+            })
         })
         .await
     }
@@ -109,7 +139,11 @@ impl SummaryService for Door {
         self.call(async {
             let (nodes, page) = self.summaries(list, node::summary).await?;
             let next_page_token = page.continue_token.unwrap_or_default();
-            Ok(pb::ListNodesResponse { nodes, next_page_token, revision: page.revision })
+            Ok(pb::ListNodesResponse {
+                nodes,
+                next_page_token,
+                revision: page.revision,
+            })
         })
         .await
     }
@@ -120,9 +154,15 @@ impl SummaryService for Door {
     ) -> Result<Response<Self::WatchNodesStream>, Status> {
         let request = request.into_inner();
         let from = convert::start(request.from_revision);
-        let labels = LabelSelector::parse(&request.label_selector).map_err(|error| error::status(error.into()))?;
-        let watch = self.begin(WatchRequest { labels, ..WatchRequest::all(kinds::NODE, from) })?;
-        Ok(Response::new(self.events(watch, |events| events.into_iter().map(node_event).collect())))
+        let labels =
+            LabelSelector::parse(&request.label_selector).map_err(|error| error::status(error.into()))?;
+        let watch = self.begin(WatchRequest {
+            labels,
+            ..WatchRequest::all(kinds::NODE, from)
+        })?;
+        Ok(Response::new(self.events(watch, |events| {
+            events.into_iter().map(node_event).collect()
+        })))
     }
 }
 
@@ -146,9 +186,15 @@ fn node_event(event: Event) -> Result<pb::WatchNodesResponse, ApiError> {
 
 /// An API time as the wire has it.
 fn timestamp(time: Option<jiff::Timestamp>) -> Option<prost_types::Timestamp> {
-    time.map(|time| prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
+    time.map(|time| prost_types::Timestamp {
+        seconds: time.as_second(),
+        nanos: time.subsec_nanosecond(),
+    })
 }
 
 fn labels(labels: &coracle_api::Labels) -> std::collections::HashMap<String, String> {
-    labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    labels
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }

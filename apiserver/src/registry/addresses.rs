@@ -51,7 +51,13 @@ impl Addresses {
         let prefix_length = prefix_length.min(30);
         let mask = u32::MAX << (32 - prefix_length);
         let network = Ipv4Addr::from(u32::from(network) & mask);
-        Self { network, prefix_length, clock, random, reserved: Mutex::default() }
+        Self {
+            network,
+            prefix_length,
+            clock,
+            random,
+            reserved: Mutex::default(),
+        }
     }
 
     /// The first address: that of the `kubernetes` Service.
@@ -90,7 +96,12 @@ impl Addresses {
         }
         let (addresses, ports) = given_to(spec);
         let id = self.random.next_u64();
-        reserved.push(Reserved { id, addresses, ports, until: now + RESERVATION_LIFETIME });
+        reserved.push(Reserved {
+            id,
+            addresses,
+            ports,
+            until: now + RESERVATION_LIFETIME,
+        });
         Ok(Reservation { id })
     }
 
@@ -107,13 +118,20 @@ impl Addresses {
             "" => match self.free_address(in_use) {
                 Some(address) => address.to_string(),
                 None => {
-                    errors.push(FieldError::internal(&path, "failed to allocate a serviceIP: range is full"));
+                    errors.push(FieldError::internal(
+                        &path,
+                        "failed to allocate a serviceIP: range is full",
+                    ));
                     return;
                 }
             },
             _ => {
                 let refuse = |why: String| {
-                    FieldError::invalid(&path, field_error::Value::json(&[&asked]), format!("failed to allocate IP {asked}: {why}"))
+                    FieldError::invalid(
+                        &path,
+                        field_error::Value::json(&[&asked]),
+                        format!("failed to allocate IP {asked}: {why}"),
+                    )
                 };
                 match asked.parse::<Ipv4Addr>() {
                     Ok(address) if !self.contains(address) => {
@@ -138,13 +156,20 @@ impl Addresses {
         spec.cluster_ips = Some(vec![given.clone()]);
         spec.cluster_ip = Some(given);
         spec.ip_families.get_or_insert_with(|| vec!["IPv4".to_owned()]);
-        spec.ip_family_policy.get_or_insert_with(|| "SingleStack".to_owned());
+        spec.ip_family_policy
+            .get_or_insert_with(|| "SingleStack".to_owned());
     }
 
     fn assign_ports(&self, spec: &mut ServiceSpec, in_use: &mut InUse, errors: &mut Vec<FieldError>) {
         let ports = Path::new("spec").child("ports");
         let is_asked = |port: &Option<i32>| port.is_some_and(|port| port != 0);
-        for (index, port) in spec.ports.iter().flatten().enumerate().filter(|(_, port)| is_asked(&port.node_port)) {
+        for (index, port) in spec
+            .ports
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, port)| is_asked(&port.node_port))
+        {
             let (asked, path) = (port.node_port.unwrap_or(0), ports.index(index).child("nodePort"));
             if !NODE_PORTS.contains(&asked) {
                 let range = format!("{}-{}", NODE_PORTS.start(), NODE_PORTS.end());
@@ -154,16 +179,28 @@ impl Addresses {
                     format!("provided port is not in the valid range. The range of valid ports is {range}"),
                 ));
             } else if !in_use.ports.insert(asked) {
-                errors.push(FieldError::invalid(&path, asked, "provided port is already allocated"));
+                errors.push(FieldError::invalid(
+                    &path,
+                    asked,
+                    "provided port is already allocated",
+                ));
             }
         }
-        for port in spec.ports.iter_mut().flatten().filter(|port| !is_asked(&port.node_port)) {
+        for port in spec
+            .ports
+            .iter_mut()
+            .flatten()
+            .filter(|port| !is_asked(&port.node_port))
+        {
             match self.free_port(&in_use.ports) {
                 Some(free) => {
                     in_use.ports.insert(free);
                     port.node_port = Some(free);
                 }
-                None => errors.push(FieldError::internal(&ports, "failed to allocate a nodePort: range is full")),
+                None => errors.push(FieldError::internal(
+                    &ports,
+                    "failed to allocate a nodePort: range is full",
+                )),
             }
         }
     }
@@ -200,14 +237,19 @@ impl Addresses {
 }
 
 fn in_use(cache: &WatchCache, reserved: &[Reserved]) -> InUse {
-    let mut in_use = InUse { addresses: BTreeSet::new(), ports: BTreeSet::new() };
+    let mut in_use = InUse {
+        addresses: BTreeSet::new(),
+        ports: BTreeSet::new(),
+    };
     for own in reserved {
         in_use.addresses.extend(&own.addresses);
         in_use.ports.extend(&own.ports);
     }
     let page = cache.list(kinds::SERVICE, &Filter::default(), None, 0, None);
     for entry in page.into_iter().flat_map(|page| page.entries) {
-        in_use.addresses.extend(entry.attributes.field("spec.clusterIP").parse::<Ipv4Addr>().ok());
+        in_use
+            .addresses
+            .extend(entry.attributes.field("spec.clusterIP").parse::<Ipv4Addr>().ok());
         // Only these types have ports, and they are few: the others are not parsed.
         if matches!(entry.attributes.field("spec.type"), "NodePort" | "LoadBalancer")
             && let Ok(service) = coracle_api::object::typed::<Service>(&entry.json)
@@ -220,12 +262,24 @@ fn in_use(cache: &WatchCache, reserved: &[Reserved]) -> InUse {
 }
 
 fn given_to(spec: &ServiceSpec) -> (Vec<Ipv4Addr>, Vec<i32>) {
-    let addresses = spec.cluster_ip.iter().filter_map(|address| address.parse().ok()).collect();
-    let ports = spec.ports.iter().flatten().filter_map(|port| port.node_port).filter(|port| *port != 0).collect();
+    let addresses = spec
+        .cluster_ip
+        .iter()
+        .filter_map(|address| address.parse().ok())
+        .collect();
+    let ports = spec
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| port.node_port)
+        .filter(|port| *port != 0)
+        .collect();
     (addresses, ports)
 }
 
-fn pairs((addresses, ports): (Vec<Ipv4Addr>, Vec<i32>)) -> impl Iterator<Item = (Option<Ipv4Addr>, Option<i32>)> {
+fn pairs(
+    (addresses, ports): (Vec<Ipv4Addr>, Vec<i32>),
+) -> impl Iterator<Item = (Option<Ipv4Addr>, Option<i32>)> {
     let addresses = addresses.into_iter().map(|address| (Some(address), None));
     addresses.chain(ports.into_iter().map(|port| (None, Some(port))))
 }

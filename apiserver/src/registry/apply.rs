@@ -7,9 +7,7 @@ use bytes::Bytes;
 use coracle_api::{ApiError, Resource, kinds, patch::three_way, yaml};
 use serde_json::Value;
 
-use super::{
-    Applied, ApplyOutcome, Context, PatchType, Preconditions, Registry, Target, Written,
-};
+use super::{Applied, ApplyOutcome, Context, PatchType, Preconditions, Registry, Target, Written};
 
 /// The largest manifest, as the limit of request bodies is.
 pub const MAX_MANIFEST_BYTES: usize = 3 << 20;
@@ -27,10 +25,17 @@ impl Registry {
         namespace: &str,
     ) -> Result<Vec<Applied>, ApiError> {
         if manifest.len() > MAX_MANIFEST_BYTES {
-            return Err(ApiError::request_entity_too_large(format!("limit is {MAX_MANIFEST_BYTES}")));
+            return Err(ApiError::request_entity_too_large(format!(
+                "limit is {MAX_MANIFEST_BYTES}"
+            )));
         }
-        let documents = yaml::documents(manifest).map_err(|error| ApiError::bad_request(error.to_string()))?;
-        let namespace = if namespace.is_empty() { "default" } else { namespace };
+        let documents =
+            yaml::documents(manifest).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let namespace = if namespace.is_empty() {
+            "default"
+        } else {
+            namespace
+        };
         let mut results = Vec::with_capacity(documents.len());
         for (index, document) in documents.into_iter().enumerate() {
             let applied = match self.apply(ctx, document, namespace).await {
@@ -40,7 +45,12 @@ impl Registry {
                     entry: Some(written.entry),
                     warnings: written.warnings,
                 },
-                Err(error) => Applied { index, outcome: Err(error), entry: None, warnings: Vec::new() },
+                Err(error) => Applied {
+                    index,
+                    outcome: Err(error),
+                    entry: None,
+                    warnings: Vec::new(),
+                },
             };
             results.push(applied);
         }
@@ -56,11 +66,15 @@ impl Registry {
         let resource = resource_of(&document)?;
         let target = complete(&mut document, resource, namespace)?;
         let Some(wanted) = three_way::with_last_applied(document) else {
-            return Err(ApiError::bad_request("read document: it must be an object with metadata"));
+            return Err(ApiError::bad_request(
+                "read document: it must be an object with metadata",
+            ));
         };
         let Some(current) = self.cache.get(resource, &target.key()) else {
             let body = Bytes::from(serde_json::to_vec(&wanted).map_err(ApiError::internal)?);
-            let written = self.create(ctx, resource, &target.namespace, &target.name, body).await?;
+            let written = self
+                .create(ctx, resource, &target.namespace, &target.name, body)
+                .await?;
             return Ok((written, ApplyOutcome::Created));
         };
         let live: Value = serde_json::from_slice(&current.json).map_err(ApiError::internal)?;
@@ -68,10 +82,21 @@ impl Registry {
         let patch = three_way::diff(resource, last.as_ref(), &wanted, &live);
         let patch = Bytes::from(serde_json::to_vec(&patch).map_err(ApiError::internal)?);
         let written = self
-            .patch(ctx, target, "", PatchType::StrategicMerge, patch, Preconditions::default())
+            .patch(
+                ctx,
+                target,
+                "",
+                PatchType::StrategicMerge,
+                patch,
+                Preconditions::default(),
+            )
             .await?;
         let is_unchanged = written.entry.revision == current.revision && !ctx.options.dry_run;
-        let outcome = if is_unchanged { ApplyOutcome::Unchanged } else { ApplyOutcome::Configured };
+        let outcome = if is_unchanged {
+            ApplyOutcome::Unchanged
+        } else {
+            ApplyOutcome::Configured
+        };
         Ok((written, outcome))
     }
 }
@@ -80,10 +105,14 @@ fn resource_of(document: &Value) -> Result<&'static Resource, ApiError> {
     let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     if api_version.is_empty() || kind.is_empty() {
-        return Err(ApiError::bad_request("read document: apiVersion and kind must be set"));
+        return Err(ApiError::bad_request(
+            "read document: apiVersion and kind must be set",
+        ));
     }
     kinds::of_object(&api_version, &kind).ok_or_else(|| {
-        ApiError::bad_request(format!("no matches for kind \"{kind}\" in version \"{api_version}\""))
+        ApiError::bad_request(format!(
+            "no matches for kind \"{kind}\" in version \"{api_version}\""
+        ))
     })
 }
 
@@ -92,7 +121,13 @@ fn complete(document: &mut Value, resource: &'static Resource, namespace: &str) 
     let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) else {
         return Err(ApiError::bad_request("read document: metadata must be set"));
     };
-    let text = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |field: &str| {
+        metadata
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (name, own) = (text("name"), text("namespace"));
     if name.is_empty() {
         return Err(ApiError::bad_request("read document: metadata.name must be set"));

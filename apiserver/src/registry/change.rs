@@ -9,7 +9,8 @@ use coracle_api::{
 use k8s_openapi::api::core::v1::{Binding, Service};
 
 use super::{
-    Context, DeleteOptions, FieldValidation, PatchType, Preconditions, Registry, Target, Write, Written, meta,
+    Context, DeleteOptions, FieldValidation, PatchType, Preconditions, Registry, Target, Write, Written,
+    meta,
     plan::{Change, Current, Overlay, Plan, View},
     scale,
     strategy::{self, Behaviour, pod},
@@ -33,23 +34,56 @@ impl Registry {
     /// Makes the plan of a write against the present state.
     pub(super) fn plan(&self, ctx: &Context, write: &Write, overlay: &Overlay) -> Result<Plan, ApiError> {
         match write {
-            Write::Create { resource, namespace, name, body } => {
+            Write::Create {
+                resource,
+                namespace,
+                name,
+                body,
+            } => {
                 let body = decode(ctx, resource, body)?;
                 self.plan_create(ctx, overlay, resource, (namespace, name), body)
             }
-            Write::CreateSubresource { target, subresource, body } => match subresource.as_str() {
+            Write::CreateSubresource {
+                target,
+                subresource,
+                body,
+            } => match subresource.as_str() {
                 "" => {
                     let body = decode(ctx, target.resource, body)?;
-                    self.plan_create(ctx, overlay, target.resource, (&target.namespace, &target.name), body)
+                    self.plan_create(
+                        ctx,
+                        overlay,
+                        target.resource,
+                        (&target.namespace, &target.name),
+                        body,
+                    )
                 }
                 "binding" if *target.resource == *kinds::POD => self.plan_binding(ctx, overlay, target, body),
-                "eviction" if *target.resource == *kinds::POD => self.plan_eviction(ctx, overlay, target, body),
+                "eviction" if *target.resource == *kinds::POD => {
+                    self.plan_eviction(ctx, overlay, target, body)
+                }
                 _ => Err(ApiError::resource_not_found()),
             },
-            Write::Update { target, subresource, body } => self.plan_update(ctx, overlay, target, subresource, body),
-            Write::Patch { target, subresource, patch_type, body, preconditions } => {
-                self.plan_patch(ctx, overlay, target, subresource, *patch_type, body, preconditions)
-            }
+            Write::Update {
+                target,
+                subresource,
+                body,
+            } => self.plan_update(ctx, overlay, target, subresource, body),
+            Write::Patch {
+                target,
+                subresource,
+                patch_type,
+                body,
+                preconditions,
+            } => self.plan_patch(
+                ctx,
+                overlay,
+                target,
+                subresource,
+                *patch_type,
+                body,
+                preconditions,
+            ),
             Write::Delete { target, options } => self.plan_delete(ctx, overlay, target, options),
         }
     }
@@ -67,7 +101,12 @@ impl Registry {
         let behaviour = strategy::of(resource);
         meta::place(object, resource, namespace, name)?;
         let has_generation = behaviour.has_generation(object);
-        let source = meta::stamp_create(object, has_generation, self.env.cluster_clock.now(), &self.env.random)?;
+        let source = meta::stamp_create(
+            object,
+            has_generation,
+            self.env.cluster_clock.now(),
+            &self.env.random,
+        )?;
         defaults::apply(object);
         behaviour.prepare_create(object);
         refuse_invalid(resource, object, validation::create(object))?;
@@ -78,8 +117,14 @@ impl Registry {
             return Err(ApiError::already_exists(resource, &target.name));
         }
         let reservation = self.assign_addresses(ctx, object, None)?;
-        let plan =
-            self.plan_change(ctx, overlay, object, Change::Create { was_generated }, warnings, View::Whole);
+        let plan = self.plan_change(
+            ctx,
+            overlay,
+            object,
+            Change::Create { was_generated },
+            warnings,
+            View::Whole,
+        );
         self.with_reservation(plan, reservation)
     }
 
@@ -122,7 +167,12 @@ impl Registry {
         }
         let part = part_of(target.resource, subresource)?;
         let mut body = decode(ctx, target.resource, body)?;
-        meta::place(&mut *body.object, target.resource, &target.namespace, &target.name)?;
+        meta::place(
+            &mut *body.object,
+            target.resource,
+            &target.namespace,
+            &target.name,
+        )?;
         let current = match overlay.current(self, target) {
             Ok(current) => current,
             Err(error) if error.is_not_found() && strategy::of(target.resource).creates_on_update() => {
@@ -138,10 +188,20 @@ impl Registry {
             revision: meta::asked_revision(target.resource, metadata)?,
         };
         check_preconditions(target, &current, &preconditions)?;
-        self.plan_replace(ctx, overlay, &current, part, body, preconditions.revision.is_some())
+        self.plan_replace(
+            ctx,
+            overlay,
+            &current,
+            part,
+            body,
+            preconditions.revision.is_some(),
+        )
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of a patch request, each once")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of a patch request, each once"
+    )]
     fn plan_patch(
         &self,
         ctx: &Context,
@@ -155,7 +215,10 @@ impl Registry {
         let current = overlay.current(self, target)?;
         check_preconditions(target, &current, preconditions)?;
         let is_scale = subresource == "scale";
-        let shown = self.shown(current.entry.clone(), if is_scale { View::Scale } else { View::Whole })?;
+        let shown = self.shown(
+            current.entry.clone(),
+            if is_scale { View::Scale } else { View::Whole },
+        )?;
         let before: serde_json::Value = serde_json::from_slice(&shown.json).map_err(ApiError::internal)?;
         let after = patch::apply(patch_type, target.resource, &before, patch)?;
         let patched = Bytes::from(serde_json::to_vec(&after).map_err(ApiError::internal)?);
@@ -164,11 +227,24 @@ impl Registry {
         }
         let part = part_of(target.resource, subresource)?;
         let mut body = decode_patched(ctx, target.resource, &patched, patch)?;
-        meta::place(&mut *body.object, target.resource, &target.namespace, &target.name)?;
+        meta::place(
+            &mut *body.object,
+            target.resource,
+            &target.namespace,
+            &target.name,
+        )?;
         let asked = meta::asked_revision(target.resource, body.object.metadata())?;
         // The patched object carries the present revision unless the patch itself names one.
-        let named = asked.filter(|asked| Some(*asked) != coracle_api::encode::revision_of(&current.entry.json));
-        check_preconditions(target, &current, &Preconditions { uid: None, revision: named })?;
+        let named =
+            asked.filter(|asked| Some(*asked) != coracle_api::encode::revision_of(&current.entry.json));
+        check_preconditions(
+            target,
+            &current,
+            &Preconditions {
+                uid: None,
+                revision: named,
+            },
+        )?;
         let was_asked = preconditions.revision.is_some() || patch_names_revision(patch);
         self.plan_replace(ctx, overlay, &current, part, body, was_asked)
     }
@@ -199,7 +275,11 @@ impl Registry {
             meta::raise_generation(new);
         }
         refuse_invalid(resource, new, validation::update(new, &*old))?;
-        let reservation = if part == Part::Main { self.assign_addresses(ctx, new, Some(&*old))? } else { None };
+        let reservation = if part == Part::Main {
+            self.assign_addresses(ctx, new, Some(&*old))?
+        } else {
+            None
+        };
         let change = if is_done(behaviour, new) {
             Change::Remove { current, was_asked }
         } else {
@@ -221,7 +301,14 @@ impl Registry {
         let wanted = scale::read(body)?;
         let asked = meta::asked_revision(target.resource, &wanted.metadata)?;
         check_preconditions(target, &current, preconditions)?;
-        check_preconditions(target, &current, &Preconditions { uid: None, revision: asked })?;
+        check_preconditions(
+            target,
+            &current,
+            &Preconditions {
+                uid: None,
+                revision: asked,
+            },
+        )?;
         let behaviour = strategy::of(target.resource);
         let old = behaviour.parse(&current.entry.json)?;
         behaviour.scale(&*old).ok_or_else(ApiError::resource_not_found)?;
@@ -230,7 +317,10 @@ impl Registry {
         if behaviour.is_spec_changed(&*new, &*old) == Some(true) {
             meta::raise_generation(&mut *new);
         }
-        let change = Change::Replace { current: &current, was_asked: asked.is_some() };
+        let change = Change::Replace {
+            current: &current,
+            was_asked: asked.is_some(),
+        };
         self.plan_change(ctx, overlay, &mut *new, change, Vec::new(), View::Scale)
     }
 
@@ -242,14 +332,21 @@ impl Registry {
         body: &Bytes,
     ) -> Result<Plan, ApiError> {
         let binding: Binding = serde_json::from_slice(body).map_err(|error| {
-            ApiError::bad_request(format!("Binding in version \"v1\" cannot be handled as a Binding: {error}"))
+            ApiError::bad_request(format!(
+                "Binding in version \"v1\" cannot be handled as a Binding: {error}"
+            ))
         })?;
         let current = overlay.current(self, target)?;
         let behaviour = strategy::of(target.resource);
         let mut pod = behaviour.parse(&current.entry.json)?;
-        let Some(typed) = pod.downcast_mut() else { return Err(ApiError::resource_not_found()) };
+        let Some(typed) = pod.downcast_mut() else {
+            return Err(ApiError::resource_not_found());
+        };
         pod::bind(typed, &binding, self.env.cluster_clock.now())?;
-        let change = Change::Replace { current: &current, was_asked: false };
+        let change = Change::Replace {
+            current: &current,
+            was_asked: false,
+        };
         self.plan_change(ctx, overlay, &mut *pod, change, Vec::new(), View::Whole)
     }
 
@@ -260,9 +357,12 @@ impl Registry {
         target: &Target,
         body: &Bytes,
     ) -> Result<Plan, ApiError> {
-        let eviction: k8s_openapi::api::policy::v1::Eviction = serde_json::from_slice(body).map_err(|error| {
-            ApiError::bad_request(format!("Eviction in version \"v1\" cannot be handled as a Eviction: {error}"))
-        })?;
+        let eviction: k8s_openapi::api::policy::v1::Eviction =
+            serde_json::from_slice(body).map_err(|error| {
+                ApiError::bad_request(format!(
+                    "Eviction in version \"v1\" cannot be handled as a Eviction: {error}"
+                ))
+            })?;
         let asked = eviction.delete_options.unwrap_or_default();
         let preconditions = asked.preconditions.unwrap_or_default();
         let options = DeleteOptions {
@@ -282,7 +382,9 @@ impl Registry {
         old: Option<&dyn Object>,
     ) -> Result<Option<super::addresses::Reservation>, ApiError> {
         let old = old.and_then(|old| old.downcast_ref::<Service>());
-        let Some(service) = object.downcast_mut::<Service>() else { return Ok(None) };
+        let Some(service) = object.downcast_mut::<Service>() else {
+            return Ok(None);
+        };
         let reservation = self.addresses.assign(&self.cache, service, old)?;
         if ctx.options.dry_run {
             self.addresses.release(&reservation);
@@ -296,7 +398,9 @@ impl Registry {
         plan: Result<Plan, ApiError>,
         reservation: Option<super::addresses::Reservation>,
     ) -> Result<Plan, ApiError> {
-        let Some(reservation) = reservation else { return plan };
+        let Some(reservation) = reservation else {
+            return plan;
+        };
         match plan {
             Ok(Plan::Commit(mut pending)) => {
                 pending.reservation = Some(reservation);
@@ -312,7 +416,12 @@ impl Registry {
 
 /// The answer of a delete that changes nothing.
 pub(super) fn unchanged(current: Current) -> Plan {
-    Plan::Done(Written { entry: current.entry, created: false, removed: false, warnings: Vec::new() })
+    Plan::Done(Written {
+        entry: current.entry,
+        created: false,
+        removed: false,
+        warnings: Vec::new(),
+    })
 }
 
 /// Whether an object under deletion can go now.
@@ -348,11 +457,15 @@ fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
 
 fn decode(ctx: &Context, resource: &'static Resource, json: &[u8]) -> Result<Body, ApiError> {
     let decoded = decode_fields(ctx, resource, json)?;
-    let Resource { kind, api_version, .. } = resource;
+    let Resource {
+        kind, api_version, ..
+    } = resource;
     if let (FieldValidation::Strict, Some(error)) = (ctx.options.field_validation, decoded.strict_error()) {
         return Err(ApiError::bad_request(format!(
             "{kind} in version {:?} cannot be handled as a {kind}: {error}",
-            api_version.rsplit_once('/').map_or(*api_version, |(_, version)| version),
+            api_version
+                .rsplit_once('/')
+                .map_or(*api_version, |(_, version)| version),
         )));
     }
     Ok(body(ctx, decoded))
@@ -387,11 +500,18 @@ fn body(ctx: &Context, decoded: Decoded) -> Body {
         FieldValidation::Warn => decoded.warnings(),
         FieldValidation::Ignore | FieldValidation::Strict => Vec::new(),
     };
-    Body { object: decoded.object, warnings }
+    Body {
+        object: decoded.object,
+        warnings,
+    }
 }
 
 fn refuse_invalid(resource: &Resource, object: &dyn Object, errors: Vec<FieldError>) -> Result<(), ApiError> {
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(resource, object.name(), errors)) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(resource, object.name(), errors))
+    }
 }
 
 /// Whether a merge patch names the revision that it rests on. (A JSON patch does so with a `test`, which fails by
@@ -411,4 +531,3 @@ fn patch_names_revision(patch: &[u8]) -> bool {
         .and_then(|patch| patch.metadata?.resource_version)
         .is_some_and(|revision| !revision.is_empty())
 }
-

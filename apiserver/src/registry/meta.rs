@@ -34,7 +34,9 @@ pub(super) fn place(
             ));
         }
         if own.is_empty() {
-            return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
+            return Err(ApiError::bad_request(
+                "an empty namespace may not be set during creation",
+            ));
         }
     } else {
         metadata.namespace = None;
@@ -58,8 +60,14 @@ pub(super) fn stamp_create(
     random: &Random,
 ) -> Result<NameSource, ApiError> {
     let metadata = object.metadata_mut();
-    if metadata.resource_version.as_deref().is_some_and(|own| !own.is_empty()) {
-        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+    if metadata
+        .resource_version
+        .as_deref()
+        .is_some_and(|own| !own.is_empty())
+    {
+        return Err(ApiError::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
     }
     let mut source = NameSource::Given;
     let prefix = metadata.generate_name.clone().unwrap_or_default();
@@ -101,7 +109,9 @@ pub(super) fn mark_deleting(object: &mut dyn Object, grace: i64, now: Timestamp)
     if object.metadata().deletion_timestamp.is_none() {
         raise_generation(object);
     }
-    let at = now.checked_add(jiff::SignedDuration::from_secs(grace)).unwrap_or(now);
+    let at = now
+        .checked_add(jiff::SignedDuration::from_secs(grace))
+        .unwrap_or(now);
     let metadata = object.metadata_mut();
     metadata.deletion_timestamp = Some(time::time(at));
     metadata.deletion_grace_period_seconds = Some(grace);
@@ -133,7 +143,12 @@ pub(super) fn asked_revision(resource: &Resource, metadata: &ObjectMeta) -> Resu
     }
     text.parse().map(Some).map_err(|_| {
         let path = coracle_api::Path::new("metadata").child("resourceVersion");
-        let error = coracle_api::FieldError::invalid(&path, text, "must be a number that the server gave out");
-        ApiError::invalid(resource, metadata.name.as_deref().unwrap_or_default(), vec![error])
+        let error =
+            coracle_api::FieldError::invalid(&path, text, "must be a number that the server gave out");
+        ApiError::invalid(
+            resource,
+            metadata.name.as_deref().unwrap_or_default(),
+            vec![error],
+        )
     })
 }

@@ -35,8 +35,8 @@ pub use read::continue_after;
 pub use request::*;
 pub use write::MAX_BATCH;
 
-pub use crate::watch::{Event, EventKind, Watch};
 use crate::watch::WatchCache;
+pub use crate::watch::{Event, EventKind, Watch};
 
 /// The one door to the objects. See the module.
 pub struct Registry {
@@ -62,7 +62,13 @@ impl Registry {
         let clock = env.transport_clock.clone();
         let cache = WatchCache::open(Arc::clone(&store), strategy::describe, clock.clone(), env.spawn)?;
         let addresses = Addresses::new(service_cidr, clock, env.random.clone());
-        Ok(Self { store, cache, codec, addresses, env: env.clone() })
+        Ok(Self {
+            store,
+            cache,
+            codec,
+            addresses,
+            env: env.clone(),
+        })
     }
 
     /// The latest revision; everything up to it can be read.

@@ -39,9 +39,17 @@ pub(super) struct Pending {
 /// What it means when a condition does not hold.
 enum Meaning {
     /// The name is taken: an answer where the client chose it, else another draw.
-    Absent { resource: &'static Resource, name: String, was_generated: bool },
+    Absent {
+        resource: &'static Resource,
+        name: String,
+        was_generated: bool,
+    },
     /// Somebody else wrote: a conflict where the client named the revision, else another try.
-    Unchanged { resource: &'static Resource, name: String, was_asked: bool },
+    Unchanged {
+        resource: &'static Resource,
+        name: String,
+        was_asked: bool,
+    },
     /// The namespace went away: another try will tell.
     Namespace,
     /// The leader lease is somebody else's.
@@ -96,10 +104,16 @@ impl Overlay {
         let missing = || ApiError::not_found(target.resource, &target.name);
         if let Some(planned) = self.planned.get(&key) {
             let entry = planned.clone().ok_or_else(missing)?;
-            return Ok(Current { entry, is_planned: true });
+            return Ok(Current {
+                entry,
+                is_planned: true,
+            });
         }
         let entry = registry.cache.get(target.resource, &key).ok_or_else(missing)?;
-        Ok(Current { entry, is_planned: false })
+        Ok(Current {
+            entry,
+            is_planned: false,
+        })
     }
 
     /// Whether the batch itself has decided about this key.
@@ -109,9 +123,24 @@ impl Overlay {
 
     /// Adds what a plan will do.
     pub fn add(&mut self, pending: &Pending) {
-        let Reply { key, attributes, removed, .. } = &pending.reply;
-        let json = pending.txn.ops.last().map(|op| op.value().json.clone()).unwrap_or_default();
-        let entry = Entry { key: Arc::clone(key), revision: 0, json, attributes: Arc::clone(attributes) };
+        let Reply {
+            key,
+            attributes,
+            removed,
+            ..
+        } = &pending.reply;
+        let json = pending
+            .txn
+            .ops
+            .last()
+            .map(|op| op.value().json.clone())
+            .unwrap_or_default();
+        let entry = Entry {
+            key: Arc::clone(key),
+            revision: 0,
+            json,
+            attributes: Arc::clone(attributes),
+        };
         self.planned.insert(Arc::clone(key), (!removed).then_some(entry));
     }
 }
@@ -144,35 +173,71 @@ impl Registry {
         let canonical = encode::encode(object);
         check_size(canonical.json.len())?;
         let attributes = Arc::new(behaviour.attributes(object));
-        let (created, removed) = (matches!(change, Change::Create { .. }), matches!(change, Change::Remove { .. }));
-        let written = |entry, warnings| Written { entry, created, removed, warnings };
+        let (created, removed) = (
+            matches!(change, Change::Create { .. }),
+            matches!(change, Change::Remove { .. }),
+        );
+        let written = |entry, warnings| Written {
+            entry,
+            created,
+            removed,
+            warnings,
+        };
         if let Change::Replace { current, .. } = &change
             && is_same(&current.entry.json, &canonical)
         {
-            return Ok(Plan::Done(written(self.shown(current.entry.clone(), view)?, warnings)));
+            return Ok(Plan::Done(written(
+                self.shown(current.entry.clone(), view)?,
+                warnings,
+            )));
         }
         if ctx.options.dry_run {
             let (json, revision) = match &change {
                 Change::Create { .. } => (canonical.json, 0),
-                Change::Replace { current, .. } | Change::Remove { current, .. } => {
-                    (canonical.at_revision(current.entry.revision), current.entry.revision)
-                }
+                Change::Replace { current, .. } | Change::Remove { current, .. } => (
+                    canonical.at_revision(current.entry.revision),
+                    current.entry.revision,
+                ),
             };
-            let entry = Entry { key, revision, json, attributes };
+            let entry = Entry {
+                key,
+                revision,
+                json,
+                attributes,
+            };
             return Ok(Plan::Done(written(self.shown(entry, view)?, warnings)));
         }
         let value = self.encode_value(behaviour, canonical, &attributes)?;
         let (conditions, meanings) = self.conditions(ctx, overlay, &target, &key, &change);
         let attachment: coracle_store::Attachment = Arc::clone(&attributes) as _;
         let op = if removed {
-            Op::Delete { key: Arc::clone(&key), value, attachment }
+            Op::Delete {
+                key: Arc::clone(&key),
+                value,
+                attachment,
+            }
         } else {
-            Op::Put { key: Arc::clone(&key), value, fence: behaviour.fence(object), attachment }
+            Op::Put {
+                key: Arc::clone(&key),
+                value,
+                fence: behaviour.fence(object),
+                attachment,
+            }
         };
         Ok(Plan::Commit(Box::new(Pending {
-            txn: Txn { conditions, ops: vec![op] },
+            txn: Txn {
+                conditions,
+                ops: vec![op],
+            },
             meanings,
-            reply: Reply { key, attributes, created, removed, warnings, view },
+            reply: Reply {
+                key,
+                attributes,
+                created,
+                removed,
+                warnings,
+                view,
+            },
             reservation: None,
         })))
     }
@@ -183,8 +248,14 @@ impl Registry {
         canonical: encode::Canonical,
         attributes: &Attributes,
     ) -> Result<Encoded, ApiError> {
-        let seal = if behaviour.is_secret() { Seal::Aead { uid: &attributes.uid } } else { Seal::None };
-        self.codec.encode(canonical.json, canonical.splice_at, seal).map_err(ApiError::internal)
+        let seal = if behaviour.is_secret() {
+            Seal::Aead { uid: &attributes.uid }
+        } else {
+            Seal::None
+        };
+        self.codec
+            .encode(canonical.json, canonical.splice_at, seal)
+            .map_err(ApiError::internal)
     }
 
     fn conditions(
@@ -201,9 +272,14 @@ impl Registry {
             Change::Create { was_generated } => {
                 if !overlay.decides(key) {
                     conditions.push(Condition::Absent { key: Arc::clone(key) });
-                    meanings.push(Meaning::Absent { resource, name, was_generated: *was_generated });
+                    meanings.push(Meaning::Absent {
+                        resource,
+                        name,
+                        was_generated: *was_generated,
+                    });
                 }
-                let namespace = Target::new(coracle_api::kinds::NAMESPACE, "", target.namespace.as_str()).key();
+                let namespace =
+                    Target::new(coracle_api::kinds::NAMESPACE, "", target.namespace.as_str()).key();
                 if resource.namespaced && !overlay.decides(&namespace) {
                     conditions.push(Condition::Exists { key: namespace });
                     meanings.push(Meaning::Namespace);
@@ -212,17 +288,32 @@ impl Registry {
             Change::Replace { current, was_asked } | Change::Remove { current, was_asked } => {
                 if !current.is_planned {
                     let revision = current.entry.revision;
-                    conditions.push(Condition::AtRevision { key: Arc::clone(key), revision });
-                    meanings.push(Meaning::Unchanged { resource, name, was_asked: *was_asked });
+                    conditions.push(Condition::AtRevision {
+                        key: Arc::clone(key),
+                        revision,
+                    });
+                    meanings.push(Meaning::Unchanged {
+                        resource,
+                        name,
+                        was_asked: *was_asked,
+                    });
                 }
             }
         }
         if let Some(fence) = &ctx.options.fence {
-            let key = coracle_api::kinds::LEASE.store_key(&fence.namespace, &fence.name).into();
-            let token = Fence { holder: fence.holder.clone(), transitions: fence.transitions };
+            let key = coracle_api::kinds::LEASE
+                .store_key(&fence.namespace, &fence.name)
+                .into();
+            let token = Fence {
+                holder: fence.holder.clone(),
+                transitions: fence.transitions,
+            };
             conditions.push(Condition::Fenced { key, fence: token });
             let lease = format!("{}/{}", fence.namespace, fence.name);
-            meanings.push(Meaning::Fence { lease, holder: fence.holder.clone() });
+            meanings.push(Meaning::Fence {
+                lease,
+                holder: fence.holder.clone(),
+            });
         }
         (conditions, meanings)
     }
@@ -236,12 +327,37 @@ impl Registry {
     }
 
     /// The answer to a committed plan, whose operation was the `op`-th of its transaction.
-    pub(super) fn settle(&self, pending: Pending, committed: &Committed, op: usize) -> Result<Written, ApiError> {
-        let Reply { key, attributes, created, removed, warnings, view } = pending.reply;
+    pub(super) fn settle(
+        &self,
+        pending: Pending,
+        committed: &Committed,
+        op: usize,
+    ) -> Result<Written, ApiError> {
+        let Reply {
+            key,
+            attributes,
+            created,
+            removed,
+            warnings,
+            view,
+        } = pending.reply;
         let revision = committed.first_revision + i64::try_from(op).unwrap_or(0);
         let json: Bytes = committed.values.get(op).cloned().unwrap_or_default();
-        let entry = self.shown(Entry { key, revision, json, attributes }, view)?;
-        Ok(Written { entry, created, removed, warnings })
+        let entry = self.shown(
+            Entry {
+                key,
+                revision,
+                json,
+                attributes,
+            },
+            view,
+        )?;
+        Ok(Written {
+            entry,
+            created,
+            removed,
+            warnings,
+        })
     }
 }
 
@@ -251,12 +367,16 @@ impl Pending {
         match error {
             TxnError::ConditionFailed { index, current } => {
                 match index.checked_sub(first).and_then(|own| self.meanings.get(own)) {
-                    Some(Meaning::Absent { resource, name, was_generated: false }) => {
-                        Refusal::Tell(ApiError::already_exists(resource, name))
-                    }
-                    Some(Meaning::Unchanged { resource, name, was_asked: true }) if current.is_some() => {
-                        Refusal::Tell(ApiError::conflict(resource, name))
-                    }
+                    Some(Meaning::Absent {
+                        resource,
+                        name,
+                        was_generated: false,
+                    }) => Refusal::Tell(ApiError::already_exists(resource, name)),
+                    Some(Meaning::Unchanged {
+                        resource,
+                        name,
+                        was_asked: true,
+                    }) if current.is_some() => Refusal::Tell(ApiError::conflict(resource, name)),
                     _ => Refusal::Again,
                 }
             }
@@ -284,11 +404,19 @@ impl Pending {
 /// Whether the stored JSON, which carries a revision, says the same as the new one, which does not.
 fn is_same(stored: &[u8], canonical: &encode::Canonical) -> bool {
     let at = canonical.splice_at as usize;
-    let Some((head, rest)) = stored.split_at_checked(at) else { return false };
-    let Some((new_head, new_tail)) = canonical.json.split_at_checked(at) else { return false };
+    let Some((head, rest)) = stored.split_at_checked(at) else {
+        return false;
+    };
+    let Some((new_head, new_tail)) = canonical.json.split_at_checked(at) else {
+        return false;
+    };
     const FIELD: &[u8] = b"\"resourceVersion\":\"";
-    let Some(rest) = rest.strip_prefix(FIELD) else { return false };
-    let Some(end) = rest.iter().position(|byte| *byte == b'"') else { return false };
+    let Some(rest) = rest.strip_prefix(FIELD) else {
+        return false;
+    };
+    let Some(end) = rest.iter().position(|byte| *byte == b'"') else {
+        return false;
+    };
     let tail = &rest[end + 1..];
     head == new_head && tail.strip_prefix(b",").unwrap_or(tail) == new_tail
 }
@@ -297,5 +425,7 @@ fn check_size(size_bytes: usize) -> Result<(), ApiError> {
     if size_bytes <= MAX_OBJECT_BYTES {
         return Ok(());
     }
-    Err(ApiError::request_entity_too_large(format!("the object has {size_bytes} bytes, limit is {MAX_OBJECT_BYTES}")))
+    Err(ApiError::request_entity_too_large(format!(
+        "the object has {size_bytes} bytes, limit is {MAX_OBJECT_BYTES}"
+    )))
 }

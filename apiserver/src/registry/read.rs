@@ -8,8 +8,7 @@ use coracle_store::{Key, ReadError, Stored};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AtRevision, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest,
-    plan::View,
+    AtRevision, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest, plan::View,
     strategy,
 };
 use crate::watch::Filter;
@@ -44,7 +43,11 @@ impl Registry {
         let cached = self.cache.get(target.resource, &key);
         let entry = match at.filter(|at| *at > 0) {
             None => cached,
-            Some(at) if cached.as_ref().is_some_and(|entry| entry.revision <= at) && at <= self.revision() => cached,
+            Some(at)
+                if cached.as_ref().is_some_and(|entry| entry.revision <= at) && at <= self.revision() =>
+            {
+                cached
+            }
             Some(at) => {
                 let (store, key) = (Arc::clone(&self.store), Arc::clone(&key));
                 let stored = self.env.spawn.blocking(move || store.get(&key, Some(at))).await;
@@ -55,7 +58,10 @@ impl Registry {
                     .transpose()?
             }
         };
-        self.shown(entry.ok_or_else(|| ApiError::not_found(target.resource, &target.name))?, view)
+        self.shown(
+            entry.ok_or_else(|| ApiError::not_found(target.resource, &target.name))?,
+            view,
+        )
     }
 
     /// One page of a list. All pages show the revision of the first.
@@ -77,11 +83,18 @@ impl Registry {
             }
             None => (self.asked_revision(request.revision)?, None, false),
         };
-        if let Some(page) = self.cache.list(request.resource, &filter, start_after.as_deref(), request.limit, at) {
+        if let Some(page) = self.cache.list(
+            request.resource,
+            &filter,
+            start_after.as_deref(),
+            request.limit,
+            at,
+        ) {
             let is_filtered = !(request.labels.is_everything() && request.fields.is_everything());
             let remaining = i64::try_from(page.remaining).unwrap_or(i64::MAX);
             return Ok(ListResult {
-                continue_token: (remaining > 0).then(|| continue_after(request, page.revision, &page.entries)),
+                continue_token: (remaining > 0)
+                    .then(|| continue_after(request, page.revision, &page.entries)),
                 // As upstream: counting what a selector leaves out is promised to nobody.
                 remaining: (remaining > 0 && !is_filtered).then_some(remaining),
                 revision: page.revision,
@@ -89,9 +102,15 @@ impl Registry {
             });
         }
         let at = at.unwrap_or_else(|| self.revision());
-        self.list_history(request, filter, start_after, at).await.map_err(|error| {
-            if is_continued && error.is_expired() { ApiError::continue_expired() } else { error }
-        })
+        self.list_history(request, filter, start_after, at)
+            .await
+            .map_err(|error| {
+                if is_continued && error.is_expired() {
+                    ApiError::continue_expired()
+                } else {
+                    error
+                }
+            })
     }
 
     fn asked_revision(&self, revision: AtRevision) -> Result<Option<i64>, ApiError> {
@@ -113,14 +132,26 @@ impl Registry {
         at: i64,
     ) -> Result<ListResult, ApiError> {
         let (store, resource) = (Arc::clone(&self.store), request.resource);
-        let limit = if request.limit == 0 { usize::MAX } else { request.limit };
-        let namespace = if filter.namespace.is_empty() { String::new() } else { format!("{}/", filter.namespace) };
+        let limit = if request.limit == 0 {
+            usize::MAX
+        } else {
+            request.limit
+        };
+        let namespace = if filter.namespace.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", filter.namespace)
+        };
         let prefix = format!("{}{namespace}", resource.store_prefix());
         let read = move || -> Result<(Vec<Entry>, bool), ApiError> {
             let (mut entries, mut start_after) = (Vec::new(), start_after);
             loop {
-                let page = store.range(&prefix, start_after.as_deref(), HISTORY_PAGE, at).map_err(read_error)?;
-                let Some(last) = page.last() else { return Ok((entries, false)) };
+                let page = store
+                    .range(&prefix, start_after.as_deref(), HISTORY_PAGE, at)
+                    .map_err(read_error)?;
+                let Some(last) = page.last() else {
+                    return Ok((entries, false));
+                };
                 start_after = Some(Arc::clone(&last.key));
                 for stored in page {
                     let entry = entry_of(resource, stored)?;
@@ -134,9 +165,19 @@ impl Registry {
                 }
             }
         };
-        let (entries, has_more) = self.env.spawn.blocking(read).await.map_err(ApiError::internal)??;
+        let (entries, has_more) = self
+            .env
+            .spawn
+            .blocking(read)
+            .await
+            .map_err(ApiError::internal)??;
         let continue_token = has_more.then(|| continue_after(request, at, &entries));
-        Ok(ListResult { entries, revision: at, continue_token, remaining: None })
+        Ok(ListResult {
+            entries,
+            revision: at,
+            continue_token,
+            remaining: None,
+        })
     }
 
     /// Begins a watch. Nothing waits here but [`Watch::next`].
@@ -144,28 +185,62 @@ impl Registry {
     /// # Errors
     /// [`ApiError`]: a bad selector, or (expired) a revision whose history is gone.
     pub fn watch(&self, request: WatchRequest) -> Result<Watch, ApiError> {
-        let WatchRequest { resource, namespace, labels, fields, node_names, from, bookmarks } = request;
+        let WatchRequest {
+            resource,
+            namespace,
+            labels,
+            fields,
+            node_names,
+            from,
+            bookmarks,
+        } = request;
         check_fields(resource, &fields)?;
         let from = match from {
             Start::After(revision) if revision <= 0 => Start::Now { initial: true },
             from => from,
         };
-        self.cache.watch(resource, Filter { namespace, labels, fields, node_names }, from, bookmarks)
+        self.cache.watch(
+            resource,
+            Filter {
+                namespace,
+                labels,
+                fields,
+                node_names,
+            },
+            from,
+            bookmarks,
+        )
     }
 }
 
 fn check_fields(resource: &Resource, fields: &FieldSelector) -> Result<(), ApiError> {
-    match fields.terms().iter().find(|term| !resource.selectable_fields.contains(&&*term.field)) {
+    match fields
+        .terms()
+        .iter()
+        .find(|term| !resource.selectable_fields.contains(&&*term.field))
+    {
         None => Ok(()),
-        Some(term) => Err(ApiError::bad_request(format!("field label not supported: {}", term.field))),
+        Some(term) => Err(ApiError::bad_request(format!(
+            "field label not supported: {}",
+            term.field
+        ))),
     }
 }
 
 fn entry_of(resource: &'static Resource, stored: Stored) -> Result<Entry, ApiError> {
-    let attributes = strategy::describe(resource, &stored.json)
-        .ok_or_else(|| ApiError::internal(format!("read {} from the store: it is not a {}", stored.key, resource.kind)))?;
+    let attributes = strategy::describe(resource, &stored.json).ok_or_else(|| {
+        ApiError::internal(format!(
+            "read {} from the store: it is not a {}",
+            stored.key, resource.kind
+        ))
+    })?;
     let Stored { key, revision, json } = stored;
-    Ok(Entry { key, revision, json, attributes: Arc::new(attributes) })
+    Ok(Entry {
+        key,
+        revision,
+        json,
+        attributes: Arc::new(attributes),
+    })
 }
 
 pub(super) fn read_error(error: ReadError) -> ApiError {
@@ -179,20 +254,37 @@ pub(super) fn read_error(error: ReadError) -> ApiError {
 /// The part of a key that a token tells: what follows the prefix of the list.
 fn scope(request: &ListRequest) -> String {
     let prefix = request.resource.store_prefix();
-    if request.namespace.is_empty() { prefix.to_owned() } else { format!("{prefix}{}/", request.namespace) }
+    if request.namespace.is_empty() {
+        prefix.to_owned()
+    } else {
+        format!("{prefix}{}/", request.namespace)
+    }
 }
 
 /// The token of the page after `entries`, which are (part of) a page of `request` at `revision`.
 pub fn continue_after(request: &ListRequest, revision: i64, entries: &[Entry]) -> String {
     let scope = scope(request);
-    let last = entries.last().and_then(|entry| entry.key.strip_prefix(&scope)).unwrap_or_default();
-    let token = Continue { v: CONTINUE_VERSION.to_owned(), rv: revision, start: format!("{last}\u{0}") };
+    let last = entries
+        .last()
+        .and_then(|entry| entry.key.strip_prefix(&scope))
+        .unwrap_or_default();
+    let token = Continue {
+        v: CONTINUE_VERSION.to_owned(),
+        rv: revision,
+        start: format!("{last}\u{0}"),
+    };
     STANDARD_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
 }
 
 fn read_token(request: &ListRequest, token: &str) -> Result<(i64, Key), ApiError> {
-    let refuse = |why: &str| ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
-    let bytes = STANDARD_NO_PAD.decode(token.trim_end_matches('=')).map_err(|error| refuse(&error.to_string()))?;
+    let refuse = |why: &str| {
+        ApiError::bad_request(format!(
+            "invalid continue token: continue key is not valid: {why}"
+        ))
+    };
+    let bytes = STANDARD_NO_PAD
+        .decode(token.trim_end_matches('='))
+        .map_err(|error| refuse(&error.to_string()))?;
     let token: Continue = serde_json::from_slice(&bytes).map_err(|error| refuse(&error.to_string()))?;
     if token.v != CONTINUE_VERSION || token.rv <= 0 {
         return Err(refuse("server does not recognize this encoded version"));

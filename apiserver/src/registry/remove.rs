@@ -26,7 +26,10 @@ impl Registry {
         options: &DeleteOptions,
     ) -> Result<Plan, ApiError> {
         let current = overlay.current(self, target)?;
-        let preconditions = Preconditions { uid: options.uid.clone(), revision: options.revision };
+        let preconditions = Preconditions {
+            uid: options.uid.clone(),
+            revision: options.revision,
+        };
         check_preconditions(target, &current, &preconditions)?;
         let was_asked = options.revision.is_some();
         let behaviour = strategy::of(target.resource);
@@ -36,26 +39,45 @@ impl Registry {
             return Err(ApiError::forbidden(target.resource, &target.name, why));
         }
         let change = match self.decide(behaviour, object, options) {
-            Decision::Remove => Change::Remove { current: &current, was_asked },
-            Decision::Mark => Change::Replace { current: &current, was_asked },
+            Decision::Remove => Change::Remove {
+                current: &current,
+                was_asked,
+            },
+            Decision::Mark => Change::Replace {
+                current: &current,
+                was_asked,
+            },
             Decision::Leave => return Ok(unchanged(current)),
         };
         self.plan_change(ctx, overlay, object, change, Vec::new(), View::Whole)
     }
 
     /// Decides what becomes of the object, and marks it where it stays for now.
-    fn decide(&self, behaviour: &dyn Behaviour, object: &mut dyn Object, options: &DeleteOptions) -> Decision {
+    fn decide(
+        &self,
+        behaviour: &dyn Behaviour,
+        object: &mut dyn Object,
+        options: &DeleteOptions,
+    ) -> Decision {
         let has_new_finalizers = set_propagation(object, options.propagation);
         let grace = behaviour.grace_seconds(object, options.grace);
         let metadata = object.metadata();
-        let is_held = metadata.finalizers.as_ref().is_some_and(|all| !all.is_empty()) || !behaviour.is_finalized(object);
+        let is_held = metadata.finalizers.as_ref().is_some_and(|all| !all.is_empty())
+            || !behaviour.is_finalized(object);
         if grace == 0 && !is_held {
             return Decision::Remove;
         }
         // A grace period only ever gets shorter.
-        let waits = metadata.deletion_timestamp.is_some().then(|| metadata.deletion_grace_period_seconds.unwrap_or(0));
+        let waits = metadata
+            .deletion_timestamp
+            .is_some()
+            .then(|| metadata.deletion_grace_period_seconds.unwrap_or(0));
         if waits.is_some_and(|waits| waits <= grace) {
-            return if has_new_finalizers { Decision::Mark } else { Decision::Leave };
+            return if has_new_finalizers {
+                Decision::Mark
+            } else {
+                Decision::Leave
+            };
         }
         meta::mark_deleting(object, grace, self.env.cluster_clock.now());
         behaviour.mark_deleting(object);
@@ -94,4 +116,3 @@ fn set_propagation(object: &mut dyn Object, propagation: Propagation) -> bool {
     }
     changed
 }
-

@@ -25,14 +25,20 @@ impl Context {
     /// A caller with default options.
     #[must_use]
     pub fn new(peer: Arc<Peer>) -> Self {
-        Self { peer, options: WriteOptions::default() }
+        Self {
+            peer,
+            options: WriteOptions::default(),
+        }
     }
 
     /// The apiserver itself.
     #[must_use]
     pub fn internal() -> Self {
         let groups = vec!["system:masters".to_owned()];
-        Self::new(Arc::new(Peer { user: "system:apiserver".to_owned(), groups }))
+        Self::new(Arc::new(Peer {
+            user: "system:apiserver".to_owned(),
+            groups,
+        }))
     }
 }
 
@@ -88,7 +94,11 @@ pub struct Target {
 impl Target {
     /// Names an object.
     pub fn new(resource: &'static Resource, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { resource, namespace: namespace.into(), name: name.into() }
+        Self {
+            resource,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// Its key in the store.

@@ -13,7 +13,9 @@ pub(super) fn entry(entry: Entry) -> Result<Entry, ApiError> {
     let resource = kinds::of_key(&entry.key).ok_or_else(ApiError::resource_not_found)?;
     let behaviour = strategy::of(resource);
     let object = behaviour.parse(&entry.json)?;
-    let scale = behaviour.scale(&*object).ok_or_else(ApiError::resource_not_found)?;
+    let scale = behaviour
+        .scale(&*object)
+        .ok_or_else(ApiError::resource_not_found)?;
     let own = object.metadata();
     let scale = Scale {
         metadata: ObjectMeta {
@@ -24,11 +26,19 @@ pub(super) fn entry(entry: Entry) -> Result<Entry, ApiError> {
             creation_timestamp: own.creation_timestamp.clone(),
             ..ObjectMeta::default()
         },
-        spec: Some(ScaleSpec { replicas: Some(scale.wanted) }),
-        status: Some(ScaleStatus { replicas: scale.present, selector: Some(scale.selector) }),
+        spec: Some(ScaleSpec {
+            replicas: Some(scale.wanted),
+        }),
+        status: Some(ScaleStatus {
+            replicas: scale.present,
+            selector: Some(scale.selector),
+        }),
     };
     let json = serde_json::to_vec(&scale).map_err(ApiError::internal)?;
-    Ok(Entry { json: json.into(), ..entry })
+    Ok(Entry {
+        json: json.into(),
+        ..entry
+    })
 }
 
 /// What a client asks for by writing a Scale.
@@ -40,7 +50,9 @@ pub(super) struct Wanted {
 /// Reads a Scale that a client wrote.
 pub(super) fn read(body: &[u8]) -> Result<Wanted, ApiError> {
     let scale: Scale = serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
+        ApiError::bad_request(format!(
+            "Scale in version \"v1\" cannot be handled as a Scale: {error}"
+        ))
     })?;
     let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
     if replicas < 0 {
@@ -49,5 +61,8 @@ pub(super) fn read(body: &[u8]) -> Result<Wanted, ApiError> {
         let name = scale.metadata.name.as_deref().unwrap_or_default();
         return Err(ApiError::invalid_kind("autoscaling", "Scale", name, vec![error]));
     }
-    Ok(Wanted { replicas, metadata: scale.metadata })
+    Ok(Wanted {
+        replicas,
+        metadata: scale.metadata,
+    })
 }

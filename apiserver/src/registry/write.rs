@@ -7,8 +7,8 @@ use coracle_api::{ApiError, Resource};
 use coracle_store::{Committed, Key, Txn, TxnError};
 
 use super::{
-    Context, DeleteOptions, Deleted, DeletedCollection, ListRequest, PatchType, Preconditions, Registry, Target,
-    Write, Written,
+    Context, DeleteOptions, Deleted, DeletedCollection, ListRequest, PatchType, Preconditions, Registry,
+    Target, Write, Written,
     plan::{Overlay, Pending, Plan, Refusal},
 };
 
@@ -33,7 +33,16 @@ impl Registry {
         body: Bytes,
     ) -> Result<Written, ApiError> {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        self.write(ctx, Write::Create { resource, namespace, name, body }).await
+        self.write(
+            ctx,
+            Write::Create {
+                resource,
+                namespace,
+                name,
+                body,
+            },
+        )
+        .await
     }
 
     /// Acts on an object through `binding` or `eviction`.
@@ -48,7 +57,15 @@ impl Registry {
         body: Bytes,
     ) -> Result<Written, ApiError> {
         let subresource = subresource.to_owned();
-        self.write(ctx, Write::CreateSubresource { target, subresource, body }).await
+        self.write(
+            ctx,
+            Write::CreateSubresource {
+                target,
+                subresource,
+                body,
+            },
+        )
+        .await
     }
 
     /// Replaces an object, or its `status`, `scale` or `finalize`.
@@ -63,7 +80,15 @@ impl Registry {
         body: Bytes,
     ) -> Result<Written, ApiError> {
         let subresource = subresource.to_owned();
-        self.write(ctx, Write::Update { target, subresource, body }).await
+        self.write(
+            ctx,
+            Write::Update {
+                target,
+                subresource,
+                body,
+            },
+        )
+        .await
     }
 
     /// Changes part of an object. Without a revision it is tried again here until it holds.
@@ -80,14 +105,29 @@ impl Registry {
         preconditions: Preconditions,
     ) -> Result<Written, ApiError> {
         let subresource = subresource.to_owned();
-        self.write(ctx, Write::Patch { target, subresource, patch_type, body, preconditions }).await
+        self.write(
+            ctx,
+            Write::Patch {
+                target,
+                subresource,
+                patch_type,
+                body,
+                preconditions,
+            },
+        )
+        .await
     }
 
     /// Deletes an object, at once or, with a grace period or finalizers, later.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn delete(&self, ctx: &Context, target: Target, options: DeleteOptions) -> Result<Deleted, ApiError> {
+    pub async fn delete(
+        &self,
+        ctx: &Context,
+        target: Target,
+        options: DeleteOptions,
+    ) -> Result<Deleted, ApiError> {
         let Written { entry, removed, .. } = self.write(ctx, Write::Delete { target, options }).await?;
         Ok(Deleted { entry, removed })
     }
@@ -102,15 +142,28 @@ impl Registry {
         request: &ListRequest,
         options: &DeleteOptions,
     ) -> Result<DeletedCollection, ApiError> {
-        let mut page_of = ListRequest { limit: COLLECTION_PAGE, ..request.clone() };
+        let mut page_of = ListRequest {
+            limit: COLLECTION_PAGE,
+            ..request.clone()
+        };
         let mut entries = Vec::new();
         loop {
             let page = self.list(&page_of).await?;
             let delete = |entry: &super::Entry| Write::Delete {
-                target: Target::new(request.resource, &*entry.attributes.namespace, &*entry.attributes.name),
-                options: DeleteOptions { uid: Some(entry.attributes.uid.to_string()), ..options.clone() },
+                target: Target::new(
+                    request.resource,
+                    &*entry.attributes.namespace,
+                    &*entry.attributes.name,
+                ),
+                options: DeleteOptions {
+                    uid: Some(entry.attributes.uid.to_string()),
+                    ..options.clone()
+                },
             };
-            for outcome in self.batch(ctx, page.entries.iter().map(delete).collect(), false).await? {
+            for outcome in self
+                .batch(ctx, page.entries.iter().map(delete).collect(), false)
+                .await?
+            {
                 match outcome {
                     Ok(written) => entries.push(written.entry),
                     // Somebody else deleted it first, or it is another object by now.
@@ -120,7 +173,10 @@ impl Registry {
             }
             page_of.continue_token = page.continue_token;
             if page_of.continue_token.is_none() {
-                return Ok(DeletedCollection { entries, revision: self.revision() });
+                return Ok(DeletedCollection {
+                    entries,
+                    revision: self.revision(),
+                });
             }
         }
     }
@@ -144,7 +200,11 @@ impl Registry {
     }
 
     /// The answer, or `None` to plan again.
-    fn conclude(&self, pending: Pending, outcome: Result<Committed, TxnError>) -> Option<Result<Written, ApiError>> {
+    fn conclude(
+        &self,
+        pending: Pending,
+        outcome: Result<Committed, TxnError>,
+    ) -> Option<Result<Written, ApiError>> {
         if let Some(reservation) = &pending.reservation {
             self.addresses.release(reservation);
         }
@@ -169,7 +229,10 @@ impl Registry {
         atomic: bool,
     ) -> Result<Vec<Result<Written, ApiError>>, ApiError> {
         if writes.len() > MAX_BATCH {
-            let message = format!("a batch may carry at most {MAX_BATCH} writes, this one has {}", writes.len());
+            let message = format!(
+                "a batch may carry at most {MAX_BATCH} writes, this one has {}",
+                writes.len()
+            );
             return Err(ApiError::request_entity_too_large(message));
         }
         if atomic {
@@ -182,7 +245,10 @@ impl Registry {
                 break;
             }
         }
-        Ok(results.into_iter().map(|result| result.unwrap_or_else(|| Err(too_contended()))).collect())
+        Ok(results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|| Err(too_contended())))
+            .collect())
     }
 
     /// Plans and commits what has no result yet; a write waits while an earlier one of the same object is under way.
@@ -197,7 +263,12 @@ impl Registry {
         let mut busy: BTreeSet<Key> = BTreeSet::new();
         let (mut places, mut plans, mut txns) = (Vec::new(), Vec::new(), Vec::new());
         let mut is_left = false;
-        for (place, write) in writes.iter().enumerate().filter(|(place, _)| results[*place].is_none()).collect::<Vec<_>>() {
+        for (place, write) in writes
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| results[*place].is_none())
+            .collect::<Vec<_>>()
+        {
             let key = write.key();
             if key.as_ref().is_some_and(|key| busy.contains(key)) {
                 is_left = true;
@@ -240,7 +311,10 @@ impl Registry {
                 }
             }
             let outcome = if txn.ops.is_empty() {
-                Ok(Committed { first_revision: self.revision(), values: Vec::new() })
+                Ok(Committed {
+                    first_revision: self.revision(),
+                    values: Vec::new(),
+                })
             } else {
                 self.store.commit(txn).await
             };
@@ -249,7 +323,10 @@ impl Registry {
             }
             match outcome {
                 Ok(committed) => {
-                    return parts.into_iter().map(|part| part.settle(self, &committed)).collect();
+                    return parts
+                        .into_iter()
+                        .map(|part| part.settle(self, &committed))
+                        .collect();
                 }
                 Err(error) => match refused(&parts, error) {
                     Refusal::Tell(error) => return Err(error),
@@ -264,7 +341,11 @@ impl Registry {
 /// One write of an atomic batch.
 enum Part {
     Done(Written),
-    Pending { pending: Box<Pending>, first: usize, op: usize },
+    Pending {
+        pending: Box<Pending>,
+        first: usize,
+        op: usize,
+    },
 }
 
 impl Part {
@@ -302,7 +383,9 @@ fn refused(parts: &[Part], error: TxnError) -> Refusal {
 fn too_contended() -> ApiError {
     ApiError::new(
         coracle_api::Reason::ServerTimeout,
-        format!("the object was changed by others {MAX_ATTEMPTS} times while this write was tried; try again"),
+        format!(
+            "the object was changed by others {MAX_ATTEMPTS} times while this write was tried; try again"
+        ),
     )
     .with_retry_after(1)
 }
@@ -311,7 +394,12 @@ impl Write {
     /// The object that is written; `None` where its name is still to be drawn or stands in the body.
     fn key(&self) -> Option<Key> {
         match self {
-            Self::Create { resource, namespace, name, .. } => {
+            Self::Create {
+                resource,
+                namespace,
+                name,
+                ..
+            } => {
                 let is_known = !name.is_empty() && (!namespace.is_empty() || !resource.namespaced);
                 is_known.then(|| resource.store_key(namespace, name).into())
             }
@@ -322,4 +410,3 @@ impl Write {
         }
     }
 }
-

@@ -53,6 +53,9 @@ struct Latest {
     revision: i64,
 }
 
+/// A watcher's place, and the changes that it missed.
+pub(super) type Resumed = (Registration, Vec<Arc<Change>>);
+
 /// A page of cached objects.
 pub struct Page {
     /// In key order.
@@ -95,8 +98,13 @@ impl WatchCache {
             window,
             hub: Hub::default(),
         };
-        let cache =
-            Arc::new(Self { store: Arc::clone(&store), describe, clock, spawn, state: RwLock::new(state) });
+        let cache = Arc::new(Self {
+            store: Arc::clone(&store),
+            describe,
+            clock,
+            spawn,
+            state: RwLock::new(state),
+        });
         let publisher: Arc<dyn Publisher> = Arc::clone(&cache) as Arc<dyn Publisher>;
         let revision = store.subscribe(publisher);
         let mut state = cache.state.write();
@@ -126,7 +134,9 @@ impl WatchCache {
     #[must_use]
     pub fn count(&self, resource: &Resource) -> usize {
         let state = self.state.read();
-        kind_of(resource).and_then(|kind| state.kinds.get(kind)).map_or(0, |latest| latest.entries.len())
+        kind_of(resource)
+            .and_then(|kind| state.kinds.get(kind))
+            .map_or(0, |latest| latest.entries.len())
     }
 
     /// Objects after `start_after` in key order, at most `limit` (zero for all). With `at`, the page shows that
@@ -151,7 +161,11 @@ impl WatchCache {
             Some(key) => Bound::Excluded(key),
             None => Bound::Included(prefix.as_str()),
         };
-        let mut page = Page { entries: Vec::new(), revision: at.unwrap_or(state.revision), remaining: 0 };
+        let mut page = Page {
+            entries: Vec::new(),
+            revision: at.unwrap_or(state.revision),
+            remaining: 0,
+        };
         let range = latest.entries.range::<str, _>((from, Bound::Unbounded));
         for (_, entry) in range.take_while(|(key, _)| key.starts_with(&prefix)) {
             if !filter.matches(&entry.attributes) {
@@ -167,13 +181,28 @@ impl WatchCache {
     }
 
     /// Changes from now on, with the objects that are there now.
-    pub(super) fn follow(&self, kind: usize, filter: &Filter, queue: &Arc<Queue>) -> (Registration, Vec<Entry>, i64) {
+    pub(super) fn follow(
+        &self,
+        kind: usize,
+        filter: &Filter,
+        queue: &Arc<Queue>,
+    ) -> (Registration, Vec<Entry>, i64) {
         let mut state = self.state.write();
         let entries = state.kinds.get(kind).map(|latest| {
-            let prefix = kinds::RESOURCES.get(kind).map(|row| prefix_of(row, &filter.namespace)).unwrap_or_default();
-            let range = latest.entries.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-            let of_scope = range.take_while(|(key, _)| key.starts_with(&prefix)).map(|(_, entry)| entry);
-            of_scope.filter(|entry| filter.matches(&entry.attributes)).cloned().collect()
+            let prefix = kinds::RESOURCES
+                .get(kind)
+                .map(|row| prefix_of(row, &filter.namespace))
+                .unwrap_or_default();
+            let range = latest
+                .entries
+                .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+            let of_scope = range
+                .take_while(|(key, _)| key.starts_with(&prefix))
+                .map(|(_, entry)| entry);
+            of_scope
+                .filter(|entry| filter.matches(&entry.attributes))
+                .cloned()
+                .collect()
         });
         let registration = state.hub.register(Interest::of(kind, filter), Arc::clone(queue));
         (registration, entries.unwrap_or_default(), state.revision)
@@ -186,12 +215,14 @@ impl WatchCache {
         filter: &Filter,
         queue: &Arc<Queue>,
         revision: i64,
-    ) -> Result<Option<(Registration, Vec<Arc<Change>>)>, ApiError> {
+    ) -> Result<Option<Resumed>, ApiError> {
         let mut state = self.state.write();
         if revision > state.revision {
             return Err(ApiError::too_large_resource_version(revision, state.revision));
         }
-        let Some(missed) = state.window.after(kind, revision) else { return Ok(None) };
+        let Some(missed) = state.window.after(kind, revision) else {
+            return Ok(None);
+        };
         let registration = state.hub.register(Interest::of(kind, filter), Arc::clone(queue));
         Ok(Some((registration, missed)))
     }
@@ -267,11 +298,14 @@ impl Publisher for WatchCache {
         let mut fan = Fan::default();
         for published in changes {
             state.revision = published.revision;
-            let Some(resource) = kinds::of_key(&published.key) else { continue };
+            let Some(resource) = kinds::of_key(&published.key) else {
+                continue;
+            };
             let Some(kind) = kind_of(resource) else { continue };
             let describe = |_| Arc::new((self.describe)(resource, &published.json).unwrap_or_default());
-            let attributes =
-                Arc::clone(&published.attachment).downcast::<Attributes>().unwrap_or_else(describe);
+            let attributes = Arc::clone(&published.attachment)
+                .downcast::<Attributes>()
+                .unwrap_or_else(describe);
             let entry = Entry {
                 key: Arc::clone(&published.key),
                 revision: published.revision,
@@ -308,5 +342,9 @@ pub(super) fn kind_of(resource: &Resource) -> Option<usize> {
 
 fn prefix_of(resource: &Resource, namespace: &str) -> String {
     let prefix = resource.store_prefix();
-    if namespace.is_empty() { prefix.to_owned() } else { format!("{prefix}{namespace}/") }
+    if namespace.is_empty() {
+        prefix.to_owned()
+    } else {
+        format!("{prefix}{namespace}/")
+    }
 }

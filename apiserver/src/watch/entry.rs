@@ -49,7 +49,11 @@ impl Attributes {
         match name {
             "metadata.name" => &self.name,
             "metadata.namespace" => &self.namespace,
-            _ => self.fields.iter().find(|(field, _)| *field == name).map_or("", |(_, value)| value),
+            _ => self
+                .fields
+                .iter()
+                .find(|(field, _)| *field == name)
+                .map_or("", |(_, value)| value),
         }
     }
 }

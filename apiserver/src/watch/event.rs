@@ -62,7 +62,11 @@ pub struct Event {
 
 impl Event {
     pub(super) fn mark(kind: EventKind, revision: i64) -> Self {
-        Self { kind, revision, entry: None }
+        Self {
+            kind,
+            revision,
+            entry: None,
+        }
     }
 
     pub(super) fn size_bytes(&self) -> usize {

@@ -26,7 +26,9 @@ impl Filter {
         (self.namespace.is_empty() || *self.namespace == *object.namespace)
             && self.is_on_nodes(object)
             && self.labels.matches(object)
-            && self.fields.matches(|field| Some(Cow::Borrowed(object.field(field))))
+            && self
+                .fields
+                .matches(|field| Some(Cow::Borrowed(object.field(field))))
     }
 
     fn is_on_nodes(&self, object: &Attributes) -> bool {
@@ -37,7 +39,10 @@ impl Filter {
     /// The change as a watcher with this filter sees it: an object that comes to match is ADDED, one that no longer
     /// matches is DELETED, with its last matching state.
     pub(super) fn see(&self, change: &Change) -> Option<Event> {
-        let before = change.previous.as_ref().filter(|previous| self.matches(&previous.attributes));
+        let before = change
+            .previous
+            .as_ref()
+            .filter(|previous| self.matches(&previous.attributes));
         let matches_now = !change.deleted && self.matches(&change.entry.attributes);
         let (kind, entry) = match (before, matches_now) {
             (None, false) => return None,
@@ -46,7 +51,11 @@ impl Filter {
             (Some(_), false) if change.deleted => (EventKind::Deleted, change.entry.clone()),
             (Some(previous), false) => (EventKind::Deleted, change.left(previous)),
         };
-        Some(Event { kind, revision: change.revision, entry: Some(entry) })
+        Some(Event {
+            kind,
+            revision: change.revision,
+            entry: Some(entry),
+        })
     }
 }
 
@@ -54,9 +63,15 @@ impl Change {
     /// The previous state as a watcher sees it whose selector the object left: at this change's revision.
     fn left(&self, previous: &Entry) -> Entry {
         let json = self.left.get_or_init(|| {
-            coracle_api::encode::strip_resource_version(&previous.json)
-                .map_or_else(|| previous.json.clone(), |(canonical, _)| canonical.at_revision(self.revision))
+            coracle_api::encode::strip_resource_version(&previous.json).map_or_else(
+                || previous.json.clone(),
+                |(canonical, _)| canonical.at_revision(self.revision),
+            )
         });
-        Entry { revision: self.revision, json: json.clone(), ..previous.clone() }
+        Entry {
+            revision: self.revision,
+            json: json.clone(),
+            ..previous.clone()
+        }
     }
 }

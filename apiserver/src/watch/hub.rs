@@ -24,7 +24,11 @@ impl Interest {
     /// The narrowest index that still tells everything the filter may match.
     pub fn of(kind: usize, filter: &super::Filter) -> Self {
         if !filter.node_names.is_empty() {
-            let nodes = filter.node_names.iter().map(|node| node.as_str().into()).collect();
+            let nodes = filter
+                .node_names
+                .iter()
+                .map(|node| node.as_str().into())
+                .collect();
             return Self::Nodes(kind, nodes);
         }
         if let Some(node) = filter.fields.requires_exact("spec.nodeName") {
@@ -65,7 +69,10 @@ impl Hub {
         let bucket = self.buckets.entry(interest.clone()).or_default();
         if let (Interest::Nodes(kind, nodes), true) = (&interest, bucket.is_empty()) {
             for node in nodes {
-                self.nodes.entry((*kind, node.clone())).or_default().push(interest.clone());
+                self.nodes
+                    .entry((*kind, node.clone()))
+                    .or_default()
+                    .push(interest.clone());
             }
         }
         bucket.insert(id, queue);
@@ -74,13 +81,17 @@ impl Hub {
 
     pub fn unregister(&mut self, registration: &Registration) {
         let Registration { interest, id } = registration;
-        let Some(bucket) = self.buckets.get_mut(interest) else { return };
+        let Some(bucket) = self.buckets.get_mut(interest) else {
+            return;
+        };
         bucket.remove(id);
         if !bucket.is_empty() {
             return;
         }
         self.buckets.remove(interest);
-        let Interest::Nodes(kind, nodes) = interest else { return };
+        let Interest::Nodes(kind, nodes) = interest else {
+            return;
+        };
         for node in nodes {
             let key = (*kind, node.clone());
             if let Some(interests) = self.nodes.get_mut(&key) {
@@ -104,7 +115,10 @@ impl Hub {
             return;
         }
         let node = change.entry.attributes.field("spec.nodeName");
-        let node_before = change.previous.as_ref().map_or(node, |entry| entry.attributes.field("spec.nodeName"));
+        let node_before = change
+            .previous
+            .as_ref()
+            .map_or(node, |entry| entry.attributes.field("spec.nodeName"));
         self.add_node(node, change, fan);
         if node_before != node {
             self.add_node(node_before, change, fan);

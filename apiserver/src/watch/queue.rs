@@ -44,7 +44,10 @@ impl Queue {
         waiting.events += batch.changes.len();
         waiting.size_bytes += batch.size_bytes;
         if waiting.events > MAX_QUEUED_EVENTS || waiting.size_bytes > MAX_QUEUED_BYTES {
-            *waiting = Waiting { is_cut_off: true, ..Waiting::default() };
+            *waiting = Waiting {
+                is_cut_off: true,
+                ..Waiting::default()
+            };
         } else {
             waiting.batches.push_back(Arc::clone(batch));
         }

@@ -30,13 +30,23 @@ impl Bench {
     fn new(window_bytes: usize) -> Self {
         let store = MemoryStore::default();
         let shared: Arc<dyn Store> = Arc::new(store.clone());
-        let cache =
-            WatchCache::with_window(shared, strategy::describe, Clock::system(), Spawn::inline(), window_bytes);
-        Self { store, cache: cache.unwrap() }
+        let cache = WatchCache::with_window(
+            shared,
+            strategy::describe,
+            Clock::system(),
+            Spawn::inline(),
+            window_bytes,
+        );
+        Self {
+            store,
+            cache: cache.unwrap(),
+        }
     }
 
     fn key(namespace: u8, name: u8) -> Key {
-        kinds::POD.store_key(&format!("ns{namespace}"), &format!("p{name}")).into()
+        kinds::POD
+            .store_key(&format!("ns{namespace}"), &format!("p{name}"))
+            .into()
     }
 
     async fn put(&self, namespace: u8, name: u8, state: &State) -> i64 {
@@ -51,9 +61,23 @@ impl Bench {
         });
         let object = coracle_api::encode::encode_value(&object).unwrap();
         let attributes = Arc::new(strategy::describe(kinds::POD, &object.json).unwrap()) as Attachment;
-        let value = RecordCodec::unsealed().encode(object.json, object.splice_at, Seal::None).unwrap();
-        let op = Op::Put { key, value, fence: None, attachment: attributes };
-        self.store.commit(Txn { conditions: vec![], ops: vec![op] }).await.unwrap().first_revision
+        let value = RecordCodec::unsealed()
+            .encode(object.json, object.splice_at, Seal::None)
+            .unwrap();
+        let op = Op::Put {
+            key,
+            value,
+            fence: None,
+            attachment: attributes,
+        };
+        self.store
+            .commit(Txn {
+                conditions: vec![],
+                ops: vec![op],
+            })
+            .await
+            .unwrap()
+            .first_revision
     }
 
     /// Deletes a pod; `None` where there is none.
@@ -61,11 +85,28 @@ impl Bench {
         let key = Self::key(namespace, name);
         let entry = self.cache.get(kinds::POD, &key)?;
         let (object, _) = coracle_api::encode::strip_resource_version(&entry.json).unwrap();
-        let value = RecordCodec::unsealed().encode(object.json, object.splice_at, Seal::None).unwrap();
+        let value = RecordCodec::unsealed()
+            .encode(object.json, object.splice_at, Seal::None)
+            .unwrap();
         let attachment = Arc::clone(&entry.attributes) as Attachment;
-        let conditions = vec![Condition::Exists { key: Arc::clone(&key) }];
-        let op = Op::Delete { key, value, attachment };
-        Some(self.store.commit(Txn { conditions, ops: vec![op] }).await.unwrap().first_revision)
+        let conditions = vec![Condition::Exists {
+            key: Arc::clone(&key),
+        }];
+        let op = Op::Delete {
+            key,
+            value,
+            attachment,
+        };
+        Some(
+            self.store
+                .commit(Txn {
+                    conditions,
+                    ops: vec![op],
+                })
+                .await
+                .unwrap()
+                .first_revision,
+        )
     }
 }
 
@@ -78,7 +119,9 @@ async fn read_to(watch: &mut Watch, revision: i64) -> Vec<Event> {
         let is_initial = !watch.is_past_initial();
         let more = watch.next().await.unwrap().unwrap();
         assert!(!more.is_empty());
-        let progress = more.iter().filter(|event| !is_initial || event.kind == super::EventKind::Synced);
+        let progress = more
+            .iter()
+            .filter(|event| !is_initial || event.kind == super::EventKind::Synced);
         told = progress.fold(told, |told, event| told.max(event.revision));
         events.extend(more);
     }

@@ -142,7 +142,11 @@ impl Watch {
 
     fn tell_initial(&mut self) -> Option<Vec<Event>> {
         let (entries, revision) = self.initial.as_mut()?;
-        let added = |entry: Entry| Event { kind: EventKind::Added, revision: entry.revision, entry: Some(entry) };
+        let added = |entry: Entry| Event {
+            kind: EventKind::Added,
+            revision: entry.revision,
+            entry: Some(entry),
+        };
         let mut events = Vec::new();
         let mut size_bytes = 0;
         while events.len() < MAX_TOLD_EVENTS && size_bytes < MAX_TOLD_BYTES {
@@ -161,7 +165,9 @@ impl Watch {
         let mut events = Vec::new();
         let mut size_bytes = 0;
         while events.len() < MAX_TOLD_EVENTS && size_bytes < MAX_TOLD_BYTES {
-            let Some(event) = self.ready.pop_front() else { break };
+            let Some(event) = self.ready.pop_front() else {
+                break;
+            };
             size_bytes += event.size_bytes();
             self.told = self.told.max(event.revision);
             events.push(event);
@@ -185,7 +191,8 @@ impl Watch {
             )),
             Taken::Batches(batches) => {
                 let changes = batches.iter().flat_map(|batch| &batch.changes);
-                self.ready.extend(changes.filter_map(|change| self.filter.see(change)));
+                self.ready
+                    .extend(changes.filter_map(|change| self.filter.see(change)));
                 Ok(())
             }
         }
@@ -194,17 +201,23 @@ impl Watch {
     /// Everything has been told up to the latest revision: says so.
     fn bookmark(&mut self) -> Option<Event> {
         self.bookmark_at = self.cache.clock.monotonic() + BOOKMARK_INTERVAL;
-        let revision = self.cache.progress(&self.queue).filter(|revision| *revision > self.told)?;
+        let revision = self
+            .cache
+            .progress(&self.queue)
+            .filter(|revision| *revision > self.told)?;
         self.told = revision;
         self.bookmarks.then(|| Event::mark(EventKind::Bookmark, revision))
     }
 
     /// Goes over from history to the window, where that reaches back far enough.
     fn try_resume(&mut self) -> Result<(), ApiError> {
-        let resumed = self.cache.resume(self.kind, &self.filter, &self.queue, self.position)?;
+        let resumed = self
+            .cache
+            .resume(self.kind, &self.filter, &self.queue, self.position)?;
         if let Some((registration, missed)) = resumed {
             self.registration = Some(registration);
-            self.ready.extend(missed.iter().filter_map(|change| self.filter.see(change)));
+            self.ready
+                .extend(missed.iter().filter_map(|change| self.filter.see(change)));
         }
         Ok(())
     }
@@ -217,7 +230,11 @@ impl Watch {
         // The store may show a group that the cache is just being told; what is ahead of the cache waits for it.
         let upto = self.cache.revision();
         let (store, after) = (Arc::clone(&self.cache.store), self.position);
-        let page = self.cache.spawn.blocking(move || store.changes(after, HISTORY_PAGE)).await;
+        let page = self
+            .cache
+            .spawn
+            .blocking(move || store.changes(after, HISTORY_PAGE))
+            .await;
         let mut page = page.map_err(ApiError::internal)?.map_err(|error| match error {
             ReadError::Compacted { requested, oldest } => ApiError::expired(requested, oldest),
             other => ApiError::internal(other),
@@ -243,12 +260,24 @@ impl Watch {
         });
         let deleted = change.kind == ChangeKind::Delete;
         let revision = change.revision;
-        Some(Change { kind: self.kind, revision, deleted, entry, previous, left: Default::default() })
+        Some(Change {
+            kind: self.kind,
+            revision,
+            deleted,
+            entry,
+            previous,
+            left: Default::default(),
+        })
     }
 
     fn entry(&self, key: &Key, revision: i64, json: bytes::Bytes) -> Option<Entry> {
         let attributes = Arc::new((self.cache.describe)(self.resource, &json)?);
-        Some(Entry { key: Arc::clone(key), revision, json, attributes })
+        Some(Entry {
+            key: Arc::clone(key),
+            revision,
+            json,
+            attributes,
+        })
     }
 }
 

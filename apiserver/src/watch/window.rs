@@ -33,12 +33,19 @@ impl Window {
             complete_after: revision,
             is_kept: is_kept(kind),
         };
-        Self { max_bytes, size_bytes: 0, order: VecDeque::new(), kinds: (0..kinds).map(recent).collect() }
+        Self {
+            max_bytes,
+            size_bytes: 0,
+            order: VecDeque::new(),
+            kinds: (0..kinds).map(recent).collect(),
+        }
     }
 
     /// Adds a change and lets the oldest go where there are too many.
     pub fn push(&mut self, change: Arc<Change>) {
-        let Some(recent) = self.kinds.get_mut(change.kind) else { return };
+        let Some(recent) = self.kinds.get_mut(change.kind) else {
+            return;
+        };
         if !recent.is_kept {
             recent.complete_after = change.revision;
             return;
@@ -62,7 +69,9 @@ impl Window {
         if revision < recent.complete_after {
             return None;
         }
-        let start = recent.changes.partition_point(|change| change.revision <= revision);
+        let start = recent
+            .changes
+            .partition_point(|change| change.revision <= revision);
         Some(recent.changes.range(start..).cloned().collect())
     }
 }

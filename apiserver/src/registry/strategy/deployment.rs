@@ -36,8 +36,14 @@ impl Strategy for DeploymentStrategy {
         let spec = object.spec.as_ref()?;
         Some(Scale {
             wanted: spec.replicas.unwrap_or(1),
-            present: object.status.as_ref().and_then(|status| status.replicas).unwrap_or(0),
-            selector: LabelSelector::from_api(&spec.selector).map(|s| s.to_string()).unwrap_or_default(),
+            present: object
+                .status
+                .as_ref()
+                .and_then(|status| status.replicas)
+                .unwrap_or(0),
+            selector: LabelSelector::from_api(&spec.selector)
+                .map(|s| s.to_string())
+                .unwrap_or_default(),
         })
     }
 

@@ -16,7 +16,10 @@ impl Strategy for EventStrategy {
 
     fn fields(&self, object: &Event) -> Vec<Field> {
         let about = &object.involved_object;
-        let source = object.source.as_ref().and_then(|source| source.component.as_ref());
+        let source = object
+            .source
+            .as_ref()
+            .and_then(|source| source.component.as_ref());
         let reporter = object.reporting_component.as_ref();
         vec![
             ("involvedObject.kind", text(about.kind.as_ref())),
@@ -24,7 +27,10 @@ impl Strategy for EventStrategy {
             ("involvedObject.name", text(about.name.as_ref())),
             ("involvedObject.uid", text(about.uid.as_ref())),
             ("involvedObject.apiVersion", text(about.api_version.as_ref())),
-            ("involvedObject.resourceVersion", text(about.resource_version.as_ref())),
+            (
+                "involvedObject.resourceVersion",
+                text(about.resource_version.as_ref()),
+            ),
             ("involvedObject.fieldPath", text(about.field_path.as_ref())),
             ("reason", text(object.reason.as_ref())),
             ("reportingComponent", text(reporter)),

@@ -18,7 +18,10 @@ impl Strategy for LeaseStrategy {
     fn fence(&self, object: &Lease) -> Option<Fence> {
         let spec = object.spec.as_ref()?;
         let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty())?;
-        Some(Fence { holder, transitions: i64::from(spec.lease_transitions.unwrap_or(0)) })
+        Some(Fence {
+            holder,
+            transitions: i64::from(spec.lease_transitions.unwrap_or(0)),
+        })
     }
 
     fn creates_on_update(&self) -> bool {

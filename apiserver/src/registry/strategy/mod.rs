@@ -132,7 +132,10 @@ pub trait Strategy: Send + Sync + 'static {
 }
 
 /// [`Strategy`] without the type: what the generic registry calls. Every object passed must be of the strategy's kind.
-#[allow(missing_docs, reason = "each method is the one of Strategy with the same name")]
+#[allow(
+    missing_docs,
+    reason = "each method is the one of Strategy with the same name"
+)]
 pub trait Behaviour: Send + Sync {
     fn resource(&self) -> &'static Resource;
     /// Reads an object that is known to be sound.
@@ -216,14 +219,27 @@ impl<S: Strategy> Behaviour for S {
     fn attributes(&self, object: &dyn Object) -> Attributes {
         let fields = Strategy::fields(self, typed(object));
         let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
-        let ObjectMeta { namespace, name, uid, labels, deletion_timestamp, .. } = object.metadata();
+        let ObjectMeta {
+            namespace,
+            name,
+            uid,
+            labels,
+            deletion_timestamp,
+            ..
+        } = object.metadata();
         let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
         Attributes {
             namespace: text(namespace),
             name: text(name),
             uid: text(uid),
-            labels: labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Labels>(),
-            fields: present.map(|(name, value)| (name, value.into_boxed_str())).collect(),
+            labels: labels
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect::<Labels>(),
+            fields: present
+                .map(|(name, value)| (name, value.into_boxed_str()))
+                .collect(),
             deleting: deletion_timestamp.is_some(),
         }
     }

@@ -24,8 +24,15 @@ impl Strategy for NamespaceStrategy {
 
     fn prepare_create(&self, object: &mut Namespace) {
         label(object);
-        object.status = Some(NamespaceStatus { phase: Some("Active".to_owned()), conditions: None });
-        let finalizers = object.spec.get_or_insert_default().finalizers.get_or_insert_default();
+        object.status = Some(NamespaceStatus {
+            phase: Some("Active".to_owned()),
+            conditions: None,
+        });
+        let finalizers = object
+            .spec
+            .get_or_insert_default()
+            .finalizers
+            .get_or_insert_default();
         if !finalizers.iter().any(|own| own == FINALIZER) {
             finalizers.push(FINALIZER.to_owned());
         }
@@ -45,15 +52,24 @@ impl Strategy for NamespaceStrategy {
     fn prepare_finalize(&self, new: &mut Namespace, old: &Namespace) {
         let finalizers = new.spec.take().and_then(|spec| spec.finalizers);
         new.clone_from(old);
-        new.spec = Some(NamespaceSpec { finalizers: finalizers.filter(|all| !all.is_empty()) });
+        new.spec = Some(NamespaceSpec {
+            finalizers: finalizers.filter(|all| !all.is_empty()),
+        });
     }
 
     fn fields(&self, object: &Namespace) -> Vec<Field> {
-        vec![("status.phase", text(object.status.as_ref().and_then(|status| status.phase.as_ref())))]
+        vec![(
+            "status.phase",
+            text(object.status.as_ref().and_then(|status| status.phase.as_ref())),
+        )]
     }
 
     fn is_finalized(&self, object: &Namespace) -> bool {
-        object.spec.as_ref().and_then(|spec| spec.finalizers.as_ref()).is_none_or(Vec::is_empty)
+        object
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.finalizers.as_ref())
+            .is_none_or(Vec::is_empty)
     }
 
     fn mark_deleting(&self, object: &mut Namespace) {
@@ -62,12 +78,18 @@ impl Strategy for NamespaceStrategy {
 
     fn refuse_delete(&self, object: &Namespace) -> Option<&'static str> {
         let name = object.metadata.name.as_deref().unwrap_or_default();
-        IMMORTAL.contains(&name).then_some("this namespace may not be deleted")
+        IMMORTAL
+            .contains(&name)
+            .then_some("this namespace may not be deleted")
     }
 }
 
 fn label(object: &mut Namespace) {
     if let Some(name) = object.metadata.name.clone() {
-        object.metadata.labels.get_or_insert_default().insert(NAME_LABEL.to_owned(), name);
+        object
+            .metadata
+            .labels
+            .get_or_insert_default()
+            .insert(NAME_LABEL.to_owned(), name);
     }
 }

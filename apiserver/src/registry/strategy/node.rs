@@ -23,7 +23,11 @@ impl Strategy for NodeStrategy {
     }
 
     fn fields(&self, object: &Node) -> Vec<Field> {
-        let unschedulable = object.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+        let unschedulable = object
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.unschedulable)
+            .unwrap_or(false);
         vec![("spec.unschedulable", unschedulable.to_string())]
     }
 }

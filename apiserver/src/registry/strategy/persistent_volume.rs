@@ -19,7 +19,10 @@ impl Strategy for PersistentVolumeStrategy {
     fn prepare_create(&self, object: &mut PersistentVolume) {
         add_finalizer(&mut object.metadata, PROTECTION);
         let phase = Some("Pending".to_owned());
-        object.status = Some(PersistentVolumeStatus { phase, ..PersistentVolumeStatus::default() });
+        object.status = Some(PersistentVolumeStatus {
+            phase,
+            ..PersistentVolumeStatus::default()
+        });
     }
 
     fn prepare_update(&self, new: &mut PersistentVolume, old: &PersistentVolume) {

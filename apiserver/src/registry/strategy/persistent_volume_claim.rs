@@ -19,7 +19,10 @@ impl Strategy for PersistentVolumeClaimStrategy {
     fn prepare_create(&self, object: &mut PersistentVolumeClaim) {
         add_finalizer(&mut object.metadata, PROTECTION);
         let phase = Some("Pending".to_owned());
-        object.status = Some(PersistentVolumeClaimStatus { phase, ..PersistentVolumeClaimStatus::default() });
+        object.status = Some(PersistentVolumeClaimStatus {
+            phase,
+            ..PersistentVolumeClaimStatus::default()
+        });
     }
 
     fn prepare_update(&self, new: &mut PersistentVolumeClaim, old: &PersistentVolumeClaim) {

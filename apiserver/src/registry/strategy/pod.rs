@@ -25,8 +25,11 @@ impl Strategy for PodStrategy {
         let spec = object.spec.get_or_insert_default();
         admit(spec);
         let qos_class = Some(qos_class(spec).to_owned());
-        object.status =
-            Some(PodStatus { phase: Some("Pending".to_owned()), qos_class, ..PodStatus::default() });
+        object.status = Some(PodStatus {
+            phase: Some("Pending".to_owned()),
+            qos_class,
+            ..PodStatus::default()
+        });
     }
 
     fn prepare_update(&self, new: &mut Pod, old: &Pod) {
@@ -35,7 +38,9 @@ impl Strategy for PodStrategy {
 
     fn prepare_status_update(&self, new: &mut Pod, old: &Pod) {
         new.spec.clone_from(&old.spec);
-        new.metadata.owner_references.clone_from(&old.metadata.owner_references);
+        new.metadata
+            .owner_references
+            .clone_from(&old.metadata.owner_references);
         let qos_class = old.status.as_ref().and_then(|status| status.qos_class.clone());
         new.status.get_or_insert_default().qos_class = qos_class;
     }
@@ -50,23 +55,40 @@ impl Strategy for PodStrategy {
             fields.push(("spec.nodeName", text(spec.node_name.as_ref())));
             fields.push(("spec.restartPolicy", text(spec.restart_policy.as_ref())));
             fields.push(("spec.schedulerName", text(spec.scheduler_name.as_ref())));
-            fields.push(("spec.serviceAccountName", text(spec.service_account_name.as_ref())));
+            fields.push((
+                "spec.serviceAccountName",
+                text(spec.service_account_name.as_ref()),
+            ));
             fields.push(("spec.hostNetwork", spec.host_network.unwrap_or(false).to_string()));
         }
         if let Some(status) = &object.status {
             fields.push(("status.phase", text(status.phase.as_ref())));
             fields.push(("status.podIP", text(status.pod_ip.as_ref())));
-            let ips = status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str()).collect::<Vec<_>>();
+            let ips = status
+                .pod_ips
+                .iter()
+                .flatten()
+                .map(|ip| ip.ip.as_str())
+                .collect::<Vec<_>>();
             fields.push(("status.podIPs", ips.join(",")));
-            fields.push(("status.nominatedNodeName", text(status.nominated_node_name.as_ref())));
+            fields.push((
+                "status.nominatedNodeName",
+                text(status.nominated_node_name.as_ref()),
+            ));
         }
         fields
     }
 
     fn grace_seconds(&self, object: &Pod, asked: Option<i64>) -> i64 {
         let spec = object.spec.as_ref();
-        let is_bound = spec.and_then(|spec| spec.node_name.as_deref()).is_some_and(|node| !node.is_empty());
-        let phase = object.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        let is_bound = spec
+            .and_then(|spec| spec.node_name.as_deref())
+            .is_some_and(|node| !node.is_empty());
+        let phase = object
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref())
+            .unwrap_or_default();
         if !is_bound || matches!(phase, "Succeeded" | "Failed") {
             return 0;
         }
@@ -77,12 +99,18 @@ impl Strategy for PodStrategy {
 
 /// What upstream's admission plugins add to every pod.
 fn admit(spec: &mut PodSpec) {
-    if spec.service_account_name.as_deref().unwrap_or_default().is_empty() {
+    if spec
+        .service_account_name
+        .as_deref()
+        .unwrap_or_default()
+        .is_empty()
+    {
         spec.service_account_name = Some("default".to_owned());
     }
     spec.service_account.clone_from(&spec.service_account_name);
     spec.priority.get_or_insert(0);
-    spec.preemption_policy.get_or_insert_with(|| "PreemptLowerPriority".to_owned());
+    spec.preemption_policy
+        .get_or_insert_with(|| "PreemptLowerPriority".to_owned());
     let tolerations = spec.tolerations.get_or_insert_default();
     for key in DEFAULT_TOLERATIONS {
         let tolerates = |own: &Toleration| {
@@ -105,8 +133,13 @@ fn admit(spec: &mut PodSpec) {
 /// `status.qosClass`: Guaranteed where every container's limits are its requests for CPU and memory, BestEffort where
 /// none says anything, else Burstable.
 fn qos_class(spec: &PodSpec) -> &'static str {
-    let containers = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    let resources = |container: &k8s_openapi::api::core::v1::Container| container.resources.clone().unwrap_or_default();
+    let containers = || {
+        spec.containers
+            .iter()
+            .chain(spec.init_containers.iter().flatten())
+    };
+    let resources =
+        |container: &k8s_openapi::api::core::v1::Container| container.resources.clone().unwrap_or_default();
     let says_nothing = containers().all(|container| {
         let own = resources(container);
         own.requests.is_none_or(|all| all.is_empty()) && own.limits.is_none_or(|all| all.is_empty())
@@ -139,8 +172,16 @@ pub(in crate::registry) fn bind(pod: &mut Pod, binding: &Binding, now: Timestamp
         ApiError::new(coracle_api::Reason::Conflict, message).with_details(details)
     };
     let node = binding.target.name.clone().unwrap_or_default();
-    if node.is_empty() || binding.target.kind.as_deref().is_some_and(|kind| !matches!(kind, "" | "Node")) {
-        return Err(ApiError::bad_request("target of a binding must be a Node with a name"));
+    if node.is_empty()
+        || binding
+            .target
+            .kind
+            .as_deref()
+            .is_some_and(|kind| !matches!(kind, "" | "Node"))
+    {
+        return Err(ApiError::bad_request(
+            "target of a binding must be a Node with a name",
+        ));
     }
     if let Some(uid) = binding.metadata.uid.as_ref().filter(|uid| !uid.is_empty())
         && Some(uid) != pod.metadata.uid.as_ref()
@@ -149,17 +190,28 @@ pub(in crate::registry) fn bind(pod: &mut Pod, binding: &Binding, now: Timestamp
         return Err(ApiError::uid_conflict(kinds::POD, &name, uid, found));
     }
     if pod.metadata.deletion_timestamp.is_some() {
-        return Err(conflict(format!("pod {name} is being deleted, cannot be assigned to a host")));
+        return Err(conflict(format!(
+            "pod {name} is being deleted, cannot be assigned to a host"
+        )));
     }
     let spec = pod.spec.get_or_insert_default();
     if let Some(bound) = spec.node_name.as_ref().filter(|bound| !bound.is_empty()) {
-        return Err(conflict(format!("pod {name} is already assigned to node \"{bound}\"")));
+        return Err(conflict(format!(
+            "pod {name} is already assigned to node \"{bound}\""
+        )));
     }
     spec.node_name = Some(node);
     if let Some(annotations) = binding.metadata.annotations.clone().filter(|all| !all.is_empty()) {
-        pod.metadata.annotations.get_or_insert_default().extend(annotations);
+        pod.metadata
+            .annotations
+            .get_or_insert_default()
+            .extend(annotations);
     }
-    let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+    let conditions = pod
+        .status
+        .get_or_insert_default()
+        .conditions
+        .get_or_insert_default();
     conditions.retain(|condition| condition.type_ != "PodScheduled");
     conditions.push(PodCondition {
         type_: "PodScheduled".to_owned(),

@@ -40,7 +40,9 @@ impl Strategy for ReplicaSetStrategy {
         Some(Scale {
             wanted: spec.replicas.unwrap_or(1),
             present: object.status.as_ref().map_or(0, |status| status.replicas),
-            selector: LabelSelector::from_api(&spec.selector).map(|s| s.to_string()).unwrap_or_default(),
+            selector: LabelSelector::from_api(&spec.selector)
+                .map(|s| s.to_string())
+                .unwrap_or_default(),
         })
     }
 

@@ -32,7 +32,13 @@ impl Strategy for SecretStrategy {
 }
 
 fn encode_string_data(object: &mut Secret) {
-    let Some(strings) = object.string_data.take() else { return };
+    let Some(strings) = object.string_data.take() else {
+        return;
+    };
     let data = object.data.get_or_insert_default();
-    data.extend(strings.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))));
+    data.extend(
+        strings
+            .into_iter()
+            .map(|(key, value)| (key, ByteString(value.into_bytes()))),
+    );
 }

@@ -35,14 +35,20 @@ impl Strategy for ServiceStrategy {
     fn fields(&self, object: &Service) -> Vec<Field> {
         let spec = object.spec.as_ref();
         vec![
-            ("spec.clusterIP", text(spec.and_then(|spec| spec.cluster_ip.as_ref()))),
+            (
+                "spec.clusterIP",
+                text(spec.and_then(|spec| spec.cluster_ip.as_ref())),
+            ),
             ("spec.type", text(spec.and_then(|spec| spec.type_.as_ref()))),
         ]
     }
 }
 
 fn empty_status() -> ServiceStatus {
-    ServiceStatus { load_balancer: Some(LoadBalancerStatus::default()), conditions: None }
+    ServiceStatus {
+        load_balancer: Some(LoadBalancerStatus::default()),
+        conditions: None,
+    }
 }
 
 pub(in crate::registry) fn has_cluster_ip(spec: &ServiceSpec) -> bool {
@@ -59,7 +65,8 @@ pub(in crate::registry) fn has_node_ports(spec: &ServiceSpec) -> bool {
 
 /// A client that leaves out what was given out to the Service means to keep it.
 fn keep_given_out(new: &mut ServiceSpec, old: &ServiceSpec) {
-    if has_cluster_ip(new) && has_cluster_ip(old) && new.cluster_ip.as_deref().unwrap_or_default().is_empty() {
+    if has_cluster_ip(new) && has_cluster_ip(old) && new.cluster_ip.as_deref().unwrap_or_default().is_empty()
+    {
         new.cluster_ip.clone_from(&old.cluster_ip);
         new.cluster_ips.clone_from(&old.cluster_ips);
     }
@@ -67,9 +74,19 @@ fn keep_given_out(new: &mut ServiceSpec, old: &ServiceSpec) {
         return;
     }
     let mut old_ports = old.ports.clone().unwrap_or_default();
-    let asked: Vec<i32> = new.ports.iter().flatten().filter_map(|port| port.node_port).collect();
+    let asked: Vec<i32> = new
+        .ports
+        .iter()
+        .flatten()
+        .filter_map(|port| port.node_port)
+        .collect();
     old_ports.retain(|port| port.node_port.is_some_and(|given| !asked.contains(&given)));
-    for port in new.ports.iter_mut().flatten().filter(|port| port.node_port.unwrap_or(0) == 0) {
+    for port in new
+        .ports
+        .iter_mut()
+        .flatten()
+        .filter(|port| port.node_port.unwrap_or(0) == 0)
+    {
         let same = |old: &k8s_openapi::api::core::v1::ServicePort| {
             old.port == port.port && old.protocol == port.protocol
         };

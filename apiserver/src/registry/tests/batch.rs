@@ -9,7 +9,12 @@ use crate::testing::{Bench, config_map, json_of, target};
 fn create(resource: &'static Resource, object: &Value) -> Write {
     let name = object["metadata"]["name"].as_str().unwrap().to_owned();
     let namespace = if resource.namespaced { "default" } else { "" };
-    Write::Create { resource, namespace: namespace.to_owned(), name, body: object.to_string().into() }
+    Write::Create {
+        resource,
+        namespace: namespace.to_owned(),
+        name,
+        body: object.to_string().into(),
+    }
 }
 
 fn patch(name: &str, value: &str) -> Write {
@@ -23,13 +28,19 @@ fn patch(name: &str, value: &str) -> Write {
 }
 
 fn delete(name: &str) -> Write {
-    Write::Delete { target: target(kinds::CONFIG_MAP, name), options: DeleteOptions::default() }
+    Write::Delete {
+        target: target(kinds::CONFIG_MAP, name),
+        options: DeleteOptions::default(),
+    }
 }
 
 #[tokio::test]
 async fn items_are_judged_one_by_one_and_in_order() {
     let bench = Bench::new().await;
-    bench.create(kinds::CONFIG_MAP, config_map("taken", "1")).await.unwrap();
+    bench
+        .create(kinds::CONFIG_MAP, config_map("taken", "1"))
+        .await
+        .unwrap();
     let writes = vec![
         create(kinds::CONFIG_MAP, &config_map("a", "1")),
         create(kinds::CONFIG_MAP, &config_map("taken", "2")),
@@ -39,11 +50,24 @@ async fn items_are_judged_one_by_one_and_in_order() {
         delete("taken"),
         create(kinds::CONFIG_MAP, &config_map("taken", "4")),
     ];
-    let results = bench.registry.batch(&Context::internal(), writes, false).await.unwrap();
-    let codes: Vec<u16> = results.iter().map(|result| result.as_ref().map_or_else(|error| error.code(), |_| 200)).collect();
+    let results = bench
+        .registry
+        .batch(&Context::internal(), writes, false)
+        .await
+        .unwrap();
+    let codes: Vec<u16> = results
+        .iter()
+        .map(|result| result.as_ref().map_or_else(|error| error.code(), |_| 200))
+        .collect();
     assert_eq!(codes, [200, 409, 200, 404, 200, 200, 200]);
-    assert_eq!(bench.get(kinds::CONFIG_MAP, "a").await.unwrap()["data"]["key"], "3");
-    assert_eq!(bench.get(kinds::CONFIG_MAP, "taken").await.unwrap()["data"]["key"], "4");
+    assert_eq!(
+        bench.get(kinds::CONFIG_MAP, "a").await.unwrap()["data"]["key"],
+        "3"
+    );
+    assert_eq!(
+        bench.get(kinds::CONFIG_MAP, "taken").await.unwrap()["data"]["key"],
+        "4"
+    );
 }
 
 #[tokio::test]
@@ -51,7 +75,10 @@ async fn an_atomic_batch_is_all_or_none() {
     let bench = Bench::new().await;
     let before = bench.registry.revision();
     let ctx = Context::internal();
-    let failing = vec![create(kinds::CONFIG_MAP, &config_map("a", "1")), patch("missing", "2")];
+    let failing = vec![
+        create(kinds::CONFIG_MAP, &config_map("a", "1")),
+        patch("missing", "2"),
+    ];
     let error = bench.registry.batch(&ctx, failing, true).await.unwrap_err();
     assert!(error.is_not_found());
     assert_eq!(bench.registry.revision(), before);
@@ -63,10 +90,16 @@ async fn an_atomic_batch_is_all_or_none() {
         delete("b"),
     ];
     let results = bench.registry.batch(&ctx, writes, true).await.unwrap();
-    let revisions: Vec<i64> = results.iter().map(|result| result.as_ref().unwrap().entry.revision).collect();
+    let revisions: Vec<i64> = results
+        .iter()
+        .map(|result| result.as_ref().unwrap().entry.revision)
+        .collect();
     assert_eq!(revisions, (before + 1..=before + 4).collect::<Vec<_>>());
     assert_eq!(json_of(&results[1].as_ref().unwrap().entry)["data"]["key"], "2");
-    assert_eq!(bench.get(kinds::CONFIG_MAP, "a").await.unwrap()["data"]["key"], "2");
+    assert_eq!(
+        bench.get(kinds::CONFIG_MAP, "a").await.unwrap()["data"]["key"],
+        "2"
+    );
     assert!(bench.get(kinds::CONFIG_MAP, "b").await.is_err());
 }
 
@@ -82,12 +115,23 @@ async fn services_of_one_batch_get_different_addresses() {
     for atomic in [false, true] {
         let names: Vec<String> = (0..50).map(|index| format!("s-{atomic}-{index}")).collect();
         let writes = names.iter().map(|name| service(name)).collect();
-        let results = bench.registry.batch(&Context::internal(), writes, atomic).await.unwrap();
+        let results = bench
+            .registry
+            .batch(&Context::internal(), writes, atomic)
+            .await
+            .unwrap();
         assert!(results.iter().all(Result::is_ok));
     }
-    let list = bench.registry.list(&super::super::ListRequest::all(kinds::SERVICE)).await.unwrap();
-    let mut addresses: Vec<&str> =
-        list.entries.iter().map(|entry| entry.attributes.field("spec.clusterIP")).collect();
+    let list = bench
+        .registry
+        .list(&super::super::ListRequest::all(kinds::SERVICE))
+        .await
+        .unwrap();
+    let mut addresses: Vec<&str> = list
+        .entries
+        .iter()
+        .map(|entry| entry.attributes.field("spec.clusterIP"))
+        .collect();
     addresses.sort_unstable();
     addresses.dedup();
     assert_eq!(addresses.len(), 101);

@@ -17,7 +17,10 @@ fn updates_per_client() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_final_count_equals_the_updates_that_succeeded() {
     let bench = std::sync::Arc::new(Bench::new().await);
-    bench.create(kinds::CONFIG_MAP, config_map("count", "0")).await.unwrap();
+    bench
+        .create(kinds::CONFIG_MAP, config_map("count", "0"))
+        .await
+        .unwrap();
     let clients = (0..CLIENTS).map(|_| {
         let bench = std::sync::Arc::clone(&bench);
         tokio::spawn(async move {
@@ -26,11 +29,18 @@ async fn the_final_count_equals_the_updates_that_succeeded() {
                 let mut object = bench.get(kinds::CONFIG_MAP, "count").await.unwrap();
                 let count: u64 = object["data"]["key"].as_str().unwrap().parse().unwrap();
                 object["data"]["key"] = (count + 1).to_string().into();
-                match bench.update(target(kinds::CONFIG_MAP, "count"), "", &object).await {
+                match bench
+                    .update(target(kinds::CONFIG_MAP, "count"), "", &object)
+                    .await
+                {
                     Ok(written) => {
                         successes += 1;
                         // Row 8: what is read after the acknowledgement is never older than it.
-                        let seen = bench.registry.get(&target(kinds::CONFIG_MAP, "count"), "", None).await.unwrap();
+                        let seen = bench
+                            .registry
+                            .get(&target(kinds::CONFIG_MAP, "count"), "", None)
+                            .await
+                            .unwrap();
                         assert!(seen.revision >= written.entry.revision);
                     }
                     Err(error) => assert!(error.is_conflict(), "{error}"),
@@ -50,12 +60,18 @@ async fn the_final_count_equals_the_updates_that_succeeded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn patches_without_a_revision_all_hold() {
     let bench = std::sync::Arc::new(Bench::new().await);
-    bench.create(kinds::CONFIG_MAP, config_map("a", "1")).await.unwrap();
+    bench
+        .create(kinds::CONFIG_MAP, config_map("a", "1"))
+        .await
+        .unwrap();
     let clients = (0..CLIENTS).map(|index| {
         let bench = std::sync::Arc::clone(&bench);
         tokio::spawn(async move {
             let patch = json!({"data": {format!("k{index}"): "1"}});
-            bench.patch(target(kinds::CONFIG_MAP, "a"), "", patch).await.unwrap()
+            bench
+                .patch(target(kinds::CONFIG_MAP, "a"), "", patch)
+                .await
+                .unwrap()
         })
     });
     for client in clients.collect::<Vec<_>>() {

@@ -13,19 +13,40 @@ use crate::{
 };
 
 fn at_once() -> DeleteOptions {
-    DeleteOptions { grace: Some(0), ..DeleteOptions::default() }
+    DeleteOptions {
+        grace: Some(0),
+        ..DeleteOptions::default()
+    }
 }
 
 #[tokio::test]
 async fn most_objects_go_at_once() {
     let bench = Bench::new().await;
-    let created = bench.create(kinds::CONFIG_MAP, config_map("a", "1")).await.unwrap();
-    let wrong = DeleteOptions { uid: Some("other".to_owned()), ..DeleteOptions::default() };
-    assert!(bench.delete(target(kinds::CONFIG_MAP, "a"), wrong).await.unwrap_err().is_conflict());
-    let gone = bench.delete(target(kinds::CONFIG_MAP, "a"), DeleteOptions::default()).await.unwrap();
+    let created = bench
+        .create(kinds::CONFIG_MAP, config_map("a", "1"))
+        .await
+        .unwrap();
+    let wrong = DeleteOptions {
+        uid: Some("other".to_owned()),
+        ..DeleteOptions::default()
+    };
+    assert!(
+        bench
+            .delete(target(kinds::CONFIG_MAP, "a"), wrong)
+            .await
+            .unwrap_err()
+            .is_conflict()
+    );
+    let gone = bench
+        .delete(target(kinds::CONFIG_MAP, "a"), DeleteOptions::default())
+        .await
+        .unwrap();
     assert!(gone.removed);
     assert_eq!(gone.entry.attributes.uid, created.entry.attributes.uid);
-    let again = bench.delete(target(kinds::CONFIG_MAP, "a"), DeleteOptions::default()).await.unwrap_err();
+    let again = bench
+        .delete(target(kinds::CONFIG_MAP, "a"), DeleteOptions::default())
+        .await
+        .unwrap_err();
     assert_eq!(again.message(), "configmaps \"a\" not found");
 }
 
@@ -33,23 +54,53 @@ async fn most_objects_go_at_once() {
 async fn a_bound_pod_ends_gracefully_and_an_unbound_one_at_once() {
     let bench = Bench::new().await;
     bench.create(kinds::POD, pod("free")).await.unwrap();
-    assert!(bench.delete(target(kinds::POD, "free"), DeleteOptions::default()).await.unwrap().removed);
+    assert!(
+        bench
+            .delete(target(kinds::POD, "free"), DeleteOptions::default())
+            .await
+            .unwrap()
+            .removed
+    );
 
     bench.create(kinds::POD, pod("bound")).await.unwrap();
     bind(&bench, "bound", "node-1").await.unwrap();
-    let marked = bench.delete(target(kinds::POD, "bound"), DeleteOptions::default()).await.unwrap();
+    let marked = bench
+        .delete(target(kinds::POD, "bound"), DeleteOptions::default())
+        .await
+        .unwrap();
     assert!(!marked.removed);
     let object = json_of(&marked.entry);
     assert_eq!(object["metadata"]["deletionGracePeriodSeconds"], 30);
     assert_eq!(object["metadata"]["generation"], 2);
-    let repeated = bench.delete(target(kinds::POD, "bound"), DeleteOptions::default()).await.unwrap();
-    assert_eq!(repeated.entry.revision, marked.entry.revision, "a repeated delete changes nothing");
-    let sooner = DeleteOptions { grace: Some(5), ..DeleteOptions::default() };
-    let object = json_of(&bench.delete(target(kinds::POD, "bound"), sooner).await.unwrap().entry);
+    let repeated = bench
+        .delete(target(kinds::POD, "bound"), DeleteOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        repeated.entry.revision, marked.entry.revision,
+        "a repeated delete changes nothing"
+    );
+    let sooner = DeleteOptions {
+        grace: Some(5),
+        ..DeleteOptions::default()
+    };
+    let object = json_of(
+        &bench
+            .delete(target(kinds::POD, "bound"), sooner)
+            .await
+            .unwrap()
+            .entry,
+    );
     assert_eq!(object["metadata"]["deletionGracePeriodSeconds"], 5);
     let refused = bind(&bench, "bound", "node-2").await.unwrap_err();
     assert!(refused.message().contains("is being deleted"), "{refused}");
-    assert!(bench.delete(target(kinds::POD, "bound"), at_once()).await.unwrap().removed);
+    assert!(
+        bench
+            .delete(target(kinds::POD, "bound"), at_once())
+            .await
+            .unwrap()
+            .removed
+    );
 }
 
 #[tokio::test]
@@ -58,9 +109,18 @@ async fn finalizers_hold_an_object_until_the_last_is_gone() {
     let mut object = config_map("a", "1");
     object["metadata"]["finalizers"] = json!(["example.com/one"]);
     bench.create(kinds::CONFIG_MAP, object).await.unwrap();
-    let marked = bench.delete(target(kinds::CONFIG_MAP, "a"), DeleteOptions::default()).await.unwrap();
+    let marked = bench
+        .delete(target(kinds::CONFIG_MAP, "a"), DeleteOptions::default())
+        .await
+        .unwrap();
     assert!(!marked.removed && marked.entry.attributes.deleting);
-    let released = bench.patch(target(kinds::CONFIG_MAP, "a"), "", json!({"metadata": {"finalizers": null}})).await;
+    let released = bench
+        .patch(
+            target(kinds::CONFIG_MAP, "a"),
+            "",
+            json!({"metadata": {"finalizers": null}}),
+        )
+        .await;
     assert!(released.unwrap().removed);
     assert!(bench.get(kinds::CONFIG_MAP, "a").await.is_err());
 }
@@ -73,8 +133,14 @@ async fn propagation_is_written_down_as_a_finalizer() {
         ("orphans", Propagation::Orphan, "orphan"),
     ] {
         bench.create(kinds::DEPLOYMENT, deployment(name)).await.unwrap();
-        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
-        let marked = bench.delete(target(kinds::DEPLOYMENT, name), options).await.unwrap();
+        let options = DeleteOptions {
+            propagation,
+            ..DeleteOptions::default()
+        };
+        let marked = bench
+            .delete(target(kinds::DEPLOYMENT, name), options)
+            .await
+            .unwrap();
         assert!(!marked.removed);
         let object = json_of(&marked.entry);
         assert_eq!(object["metadata"]["finalizers"], json!([finalizer]));
@@ -90,14 +156,24 @@ async fn a_namespace_ends_through_its_finalize_subresource() {
     let created = json_of(&bench.create(kinds::NAMESPACE, namespace).await.unwrap().entry);
     assert_eq!(created["spec"]["finalizers"], json!(["kubernetes"]));
     assert_eq!(created["status"]["phase"], "Active");
-    assert_eq!(created["metadata"]["labels"]["kubernetes.io/metadata.name"], "probe");
+    assert_eq!(
+        created["metadata"]["labels"]["kubernetes.io/metadata.name"],
+        "probe"
+    );
 
-    let marked = bench.delete(target(kinds::NAMESPACE, "probe"), DeleteOptions::default()).await.unwrap();
+    let marked = bench
+        .delete(target(kinds::NAMESPACE, "probe"), DeleteOptions::default())
+        .await
+        .unwrap();
     assert!(!marked.removed);
     let mut object = json_of(&marked.entry);
     assert_eq!(object["status"]["phase"], "Terminating");
     let body = config_map("late", "1").to_string().into();
-    let late = bench.registry.create(&Context::internal(), kinds::CONFIG_MAP, "probe", "", body).await.unwrap_err();
+    let late = bench
+        .registry
+        .create(&Context::internal(), kinds::CONFIG_MAP, "probe", "", body)
+        .await
+        .unwrap_err();
     assert_eq!(late.code(), 403);
     let why = "configmaps \"late\" is forbidden: unable to create new content in namespace probe because it is being \
                terminated";
@@ -105,12 +181,21 @@ async fn a_namespace_ends_through_its_finalize_subresource() {
     assert_eq!(late.details().unwrap().causes[0].reason, "NamespaceTerminating");
 
     object["spec"] = json!({});
-    let finalized = bench.update(target(kinds::NAMESPACE, "probe"), "finalize", &object).await.unwrap();
+    let finalized = bench
+        .update(target(kinds::NAMESPACE, "probe"), "finalize", &object)
+        .await
+        .unwrap();
     assert!(finalized.removed);
     assert!(bench.get(kinds::NAMESPACE, "probe").await.is_err());
 
-    let immortal = bench.delete(target(kinds::NAMESPACE, "default"), DeleteOptions::default()).await.unwrap_err();
-    assert_eq!(immortal.message(), "namespaces \"default\" is forbidden: this namespace may not be deleted");
+    let immortal = bench
+        .delete(target(kinds::NAMESPACE, "default"), DeleteOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        immortal.message(),
+        "namespaces \"default\" is forbidden: this namespace may not be deleted"
+    );
 }
 
 #[tokio::test]
@@ -127,7 +212,11 @@ async fn a_collection_goes_page_by_page() {
         ..ListRequest::all(kinds::CONFIG_MAP)
     };
     let ctx = Context::internal();
-    let deleted = bench.registry.delete_collection(&ctx, &request, &DeleteOptions::default()).await.unwrap();
+    let deleted = bench
+        .registry
+        .delete_collection(&ctx, &request, &DeleteOptions::default())
+        .await
+        .unwrap();
     assert_eq!(deleted.entries.len(), 602);
     assert_eq!(bench.registry.count(kinds::CONFIG_MAP), 601);
 }
@@ -142,15 +231,31 @@ async fn events_are_swept_by_count_and_age() {
         });
         bench.create(kinds::EVENT, event).await.unwrap();
     }
-    let retention = EventRetention { age: Duration::from_secs(3_600), count: 20, interval: Duration::from_secs(1) };
+    let retention = EventRetention {
+        age: Duration::from_secs(3_600),
+        count: 20,
+        interval: Duration::from_secs(1),
+    };
     let now = bench.env.cluster_clock.now();
     assert_eq!(sweeper::sweep(&bench.registry, retention, now).await.unwrap(), 10);
-    let left = bench.registry.list(&ListRequest::all(kinds::EVENT)).await.unwrap().entries;
-    assert_eq!(left.first().map(|entry| &*entry.attributes.name), Some("e10"), "the oldest went");
+    let left = bench
+        .registry
+        .list(&ListRequest::all(kinds::EVENT))
+        .await
+        .unwrap()
+        .entries;
+    assert_eq!(
+        left.first().map(|entry| &*entry.attributes.name),
+        Some("e10"),
+        "the oldest went"
+    );
     let created = serde_json::from_slice::<serde_json::Value>(&left[0].json).unwrap();
     serde_json::from_value::<MetaView>(created["metadata"].clone()).unwrap();
     let later = now.checked_add(jiff::SignedDuration::from_secs(3_700)).unwrap();
-    assert_eq!(sweeper::sweep(&bench.registry, retention, later).await.unwrap(), 20);
+    assert_eq!(
+        sweeper::sweep(&bench.registry, retention, later).await.unwrap(),
+        20
+    );
     assert_eq!(bench.registry.count(kinds::EVENT), 0);
 }
 
@@ -169,5 +274,8 @@ async fn eviction_deletes_the_pod() {
         .create_subresource(&Context::internal(), target, "eviction", body.to_string().into())
         .await
         .unwrap();
-    assert_eq!(json_of(&evicted.entry)["metadata"]["deletionGracePeriodSeconds"], 7);
+    assert_eq!(
+        json_of(&evicted.entry)["metadata"]["deletionGracePeriodSeconds"],
+        7
+    );
 }

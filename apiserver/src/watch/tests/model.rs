@@ -17,12 +17,24 @@ use crate::{
 /// What a test does, one after the other.
 #[derive(Clone, Debug)]
 enum Step {
-    Put { namespace: u8, name: u8, state: State },
-    Delete { namespace: u8, name: u8 },
+    Put {
+        namespace: u8,
+        name: u8,
+        state: State,
+    },
+    Delete {
+        namespace: u8,
+        name: u8,
+    },
     /// Begins a watch; `back` revisions ago, or now with the present objects where there is none.
-    Begin { filter: u8, back: Option<u8> },
+    Begin {
+        filter: u8,
+        back: Option<u8>,
+    },
     /// Reads what the watch has to tell.
-    Read { watch: usize },
+    Read {
+        watch: usize,
+    },
 }
 
 /// Every change, in revision order: what the pod was made to be, `None` where it was deleted.
@@ -37,12 +49,36 @@ fn filter(number: u8) -> (Filter, fn(u8, &State) -> bool) {
     let fields = |text| FieldSelector::parse(text).unwrap();
     match number % 6 {
         0 => (Filter::default(), |_, _| true),
-        1 => (Filter { namespace: "ns1".to_owned(), ..Filter::default() }, |namespace, _| namespace == 1),
-        2 => (Filter { labels: labels("l=1"), ..Filter::default() }, |_, state| state.label == 1),
-        3 => (Filter { fields: fields("spec.nodeName=n1"), ..Filter::default() }, |_, state| state.node == 1),
+        1 => (
+            Filter {
+                namespace: "ns1".to_owned(),
+                ..Filter::default()
+            },
+            |namespace, _| namespace == 1,
+        ),
+        2 => (
+            Filter {
+                labels: labels("l=1"),
+                ..Filter::default()
+            },
+            |_, state| state.label == 1,
+        ),
+        3 => (
+            Filter {
+                fields: fields("spec.nodeName=n1"),
+                ..Filter::default()
+            },
+            |_, state| state.node == 1,
+        ),
         4 => {
             let node_names = vec!["n2".to_owned(), "n1".to_owned()];
-            (Filter { node_names, ..Filter::default() }, |_, state| matches!(state.node, 1 | 2))
+            (
+                Filter {
+                    node_names,
+                    ..Filter::default()
+                },
+                |_, state| matches!(state.node, 1 | 2),
+            )
         }
         _ => {
             let filter = Filter {
@@ -51,7 +87,9 @@ fn filter(number: u8) -> (Filter, fn(u8, &State) -> bool) {
                 fields: fields("spec.nodeName!=n0"),
                 ..Filter::default()
             };
-            (filter, |namespace, state| namespace == 0 && state.label != 1 && state.node != 0)
+            (filter, |namespace, state| {
+                namespace == 0 && state.label != 1 && state.node != 0
+            })
         }
     }
 }
@@ -113,15 +151,25 @@ impl Watcher {
     fn told(&self) -> Vec<Told> {
         let told = self.events.iter().filter_map(|event| {
             let attributes = &event.entry.as_ref()?.attributes;
-            Some((event.kind, format!("{}/{}", attributes.namespace, attributes.name), event.revision))
+            Some((
+                event.kind,
+                format!("{}/{}", attributes.namespace, attributes.name),
+                event.revision,
+            ))
         });
         told.collect()
     }
 
     fn check(&self, model: &Model) {
-        assert_eq!(self.told(), model.expected(self.from, self.with_present, self.matches));
+        assert_eq!(
+            self.told(),
+            model.expected(self.from, self.with_present, self.matches)
+        );
         // The initial events come in key order; from then on revisions only rise.
-        let live = self.events.iter().skip_while(|event| self.with_present && event.kind != EventKind::Synced);
+        let live = self
+            .events
+            .iter()
+            .skip_while(|event| self.with_present && event.kind != EventKind::Synced);
         let mut last = -1;
         for event in live {
             assert!(event.revision > last, "revision {} after {last}", event.revision);
@@ -139,7 +187,11 @@ async fn run(steps: Vec<Step>, window_bytes: usize) {
     let (mut model, mut watchers) = (Model::default(), Vec::<Watcher>::new());
     for step in steps {
         match step {
-            Step::Put { namespace, name, state } => {
+            Step::Put {
+                namespace,
+                name,
+                state,
+            } => {
                 let at = bench.put(namespace, name, &state).await;
                 model.changes.push((at, (namespace, name), Some(state)));
             }
@@ -156,7 +208,14 @@ async fn run(steps: Vec<Step>, window_bytes: usize) {
                 let watch = bench.cache.watch(kinds::POD, filter, start, true).unwrap();
                 let (from, with_present) = (from.unwrap_or(revision), from.is_none());
                 let read_to = if with_present { -1 } else { from };
-                watchers.push(Watcher { watch, from, with_present, matches, events: Vec::new(), read_to });
+                watchers.push(Watcher {
+                    watch,
+                    from,
+                    with_present,
+                    matches,
+                    events: Vec::new(),
+                    read_to,
+                });
             }
             Step::Read { watch } => {
                 let count = watchers.len();
@@ -171,7 +230,10 @@ async fn run(steps: Vec<Step>, window_bytes: usize) {
         watcher.check(&model);
     }
     drop(watchers);
-    assert!(!bench.cache.has_watchers(), "an ended watch leaves nothing behind");
+    assert!(
+        !bench.cache.has_watchers(),
+        "an ended watch leaves nothing behind"
+    );
 }
 
 impl Watcher {
@@ -195,7 +257,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn simulated<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     // Simulated time: a watch that tells no more fails here at once.
     let limit = std::time::Duration::from_secs(3_600);
     runtime.block_on(async { tokio::time::timeout(limit, work).await.unwrap() })
@@ -224,8 +290,14 @@ fn the_model_notices_a_lost_event() {
         let watch = bench.cache.watch(kinds::POD, filter, Start::After(0), true);
         // From revision zero a cache watch is an ordinary resumed one: the registry turns it into an initial one.
         let watch = watch.unwrap();
-        let mut watcher =
-            Watcher { watch, from: 0, with_present: false, matches, events: Vec::new(), read_to: 0 };
+        let mut watcher = Watcher {
+            watch,
+            from: 0,
+            with_present: false,
+            matches,
+            events: Vec::new(),
+            read_to: 0,
+        };
         for name in 0..3 {
             let state = State { label: 0, node: 0 };
             let at = bench.put(0, name, &state).await;
