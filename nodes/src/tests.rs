@@ -4,7 +4,10 @@ use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use coracle_api::{Resource, kinds};
 use coracle_client::{DeleteOptions, ObjectApi, PatchType, Propagation, Write, WriteOptions};
-use coracle_proto::v1::{LogsRequest, node_service_client::NodeServiceClient};
+use coracle_proto::v1::{
+    DialClose, DialOpen, DialRequest, LogsRequest, dial_request::Message as Ask,
+    dial_response::Message as Answer, node_service_client::NodeServiceClient,
+};
 use coracle_runtime::fake::FakeApi;
 use coracle_service::{Env, Identity, Shutdown, connect};
 use jiff::Timestamp;
@@ -196,19 +199,20 @@ impl Rig {
         found.await
     }
 
-    async fn logs(&self, name: &str, previous: bool) -> Result<String, tonic::Status> {
-        let node = self.find(kinds::NODE, "", "node-1").expect("node");
-        let port = &node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"];
-        let authority = format!("{}:{port}", self.config.node_ip);
+    fn node_service(&self) -> NodeServiceClient<tonic::transport::Channel> {
+        let authority = format!("{}:{}", self.config.node_ip, self.config.port);
         let identity = Identity::simulated("system:apiserver", &[]);
-        let channel = connect::channel(&authority, &self.env, &identity).expect("authority");
+        NodeServiceClient::new(connect::channel(&authority, &self.env, &identity).expect("authority"))
+    }
+
+    async fn logs(&self, name: &str, previous: bool) -> Result<String, tonic::Status> {
         let request = LogsRequest {
             namespace: "default".to_owned(),
             pod: name.to_owned(),
             previous,
             ..LogsRequest::default()
         };
-        let mut stream = NodeServiceClient::new(channel).logs(request).await?.into_inner();
+        let mut stream = self.node_service().logs(request).await?.into_inner();
         let mut text = Vec::new();
         while let Some(message) = stream.message().await? {
             text.extend(message.data);
@@ -425,5 +429,137 @@ async fn a_broken_connection_loses_no_status() {
     rig.env.transport_clock.sleep(Duration::from_millis(50)).await;
     rig.api.fail_after(None);
     rig.pod("second", "running", None, 0).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_apiserver_reaches_a_pod_through_its_node() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 7).await;
+    rig.create("web", serving("nginx:1.16.1")).await;
+    let status = rig.pod("web", "running", None, 0).await;
+    let open = |address: String| {
+        let open = Ask::Open(DialOpen {
+            address,
+            node_name: "node-1".to_owned(),
+        });
+        let request = Ask::Data("GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n".into());
+        let asks = [open, request, Ask::CloseWrite(DialClose {})];
+        tokio_stream::iter(asks.map(|ask| DialRequest { message: Some(ask) }))
+    };
+    let address = format!("{}:8080", status["podIP"].as_str().expect("address"));
+    let mut answers = rig
+        .node_service()
+        .dial(open(address))
+        .await
+        .expect("dial")
+        .into_inner();
+    let (mut text, mut closed) = (Vec::new(), false);
+    while let Some(answer) = answers.message().await.expect("answer") {
+        match answer.message {
+            Some(Answer::Opened(opened)) => assert_eq!(opened.local_address, rig.config.node_ip.to_string()),
+            Some(Answer::Data(data)) => text.extend(data),
+            Some(Answer::CloseWrite(_)) => closed = true,
+            None => panic!("an empty answer"),
+        }
+    }
+    let text = String::from_utf8(text).expect("text");
+    assert!(
+        text.ends_with("Hello from web on node-1 (nginx:1.16.1)\n") && closed,
+        "{text}"
+    );
+    let refused = rig
+        .node_service()
+        .dial(open("127.0.0.1:1".to_owned()))
+        .await
+        .expect_err("nobody listens there");
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn probes_are_made_over_the_network() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 8).await;
+    let probed = |path: &str, port: Value| {
+        let mut spec = serving("nginx");
+        spec["containers"][0]["ports"] = json!([{"name": "web", "containerPort": 8080}]);
+        spec["containers"][0]["readinessProbe"] =
+            json!({"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "failureThreshold": 1});
+        spec
+    };
+    rig.create("good", probed("/status/204", "web".into())).await;
+    rig.create("bad", probed("/status/503", 8080.into())).await;
+    let mut living = serving("nginx");
+    living["containers"][0]["livenessProbe"] = json!({"tcpSocket": {"port": 9}, "failureThreshold": 1});
+    rig.create("dying", living).await;
+    rig.until("ready by its probe", || {
+        let pod = rig.find(kinds::POD, "default", "good")?;
+        (pod["status"]["containerStatuses"][0]["ready"] == true).then_some(())
+    })
+    .await;
+    rig.until("restarted by its probe", || {
+        let pod = rig.find(kinds::POD, "default", "dying")?;
+        pod["status"]["containerStatuses"][0]["restartCount"]
+            .as_u64()
+            .filter(|&count| count > 0)
+    })
+    .await;
+    rig.until("told why it is not ready", || {
+        let events = rig.api.all(kinds::EVENT);
+        let told = events.iter().any(|event| {
+            event["reason"] == "Unhealthy"
+                && event["involvedObject"]["name"] == "bad"
+                && event["message"]
+                    .as_str()
+                    .is_some_and(|text| text.ends_with("statuscode: 503"))
+        });
+        told.then_some(())
+    })
+    .await;
+    let bad = rig.find(kinds::POD, "default", "bad").expect("pod");
+    assert_eq!(bad["status"]["containerStatuses"][0]["ready"], false);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn containers_of_a_pod_share_its_volumes_and_a_host_path_outlives_it() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 9).await;
+    let counter = |name: &str, port: u16| {
+        json!({"name": name, "image": "counter", "args": ["--port", port.to_string()],
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}]})
+    };
+    let two = |source: Value| {
+        let mut volume = source;
+        volume["name"] = "data".into();
+        json!({"containers": [counter("c", 8081), counter("d", 8082)], "volumes": [volume]})
+    };
+    rig.create("shared", two(json!({"hostPath": {"path": "/srv/count"}})))
+        .await;
+    let status = rig.pod("shared", "running", None, 0).await;
+    let ip = status["podIP"].as_str().expect("address").to_owned();
+    assert_eq!(get(&ip, 8081, "/").await, "1\n");
+    assert_eq!(
+        get(&ip, 8082, "/").await,
+        "2\n",
+        "the second container reads what the first wrote"
+    );
+    rig.delete("shared").await;
+    rig.until("pod gone", || {
+        rig.find(kinds::POD, "default", "shared").is_none().then_some(())
+    })
+    .await;
+    rig.create("later", two(json!({"hostPath": {"path": "/srv/count"}})))
+        .await;
+    rig.create("fresh", two(json!({"emptyDir": {}}))).await;
+    for (name, expected) in [("later", "3\n"), ("fresh", "1\n")] {
+        let status = rig.pod(name, "running", None, 0).await;
+        assert_eq!(
+            get(status["podIP"].as_str().expect("address"), 8081, "/").await,
+            expected,
+            "{name}"
+        );
+    }
     rig.stop().await;
 }

@@ -69,6 +69,7 @@ impl<H: Handler> Service for HttpService<H> {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            .half_close(true)
             .header_read_timeout(HEADER_TIMEOUT)
             .serve_connection(TokioIo::new(io), service);
         tokio::pin!(connection);
