@@ -174,7 +174,7 @@ pub struct Node {
     #[command(subcommand)]
     pub action: Option<NodeAction>,
     #[command(flatten)]
-    pub agent: process::node::Args,
+    pub agent: Option<process::node::Args>,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -8,7 +8,7 @@ use crate::{
     cluster::Cluster,
     kubeconfig,
     output::Progress,
-    supervisor::control::{self, Ask, Call},
+    supervisor::control::{Ask, Call},
 };
 
 pub async fn run(args: &Down) -> anyhow::Result<()> {
@@ -33,7 +33,8 @@ pub async fn run(args: &Down) -> anyhow::Result<()> {
         kubeconfig::remove(&path, &cluster.context(), previous, &env.transport_clock).await?;
     }
     if Call::start(&cluster, &Ask::Status).await.is_ok() {
-        control::ask(&cluster, &Ask::Stop).await?;
+        let mut call = Call::start(&cluster, &Ask::Stop).await?;
+        while call.next().await?.is_some() {}
         progress.step(
             &format!("Stopped cluster {:?}", cluster.name),
             env.transport_clock.monotonic() - began,

@@ -29,12 +29,16 @@ pub async fn run(args: Fetch) -> anyhow::Result<ExitCode> {
         None if args.data.is_some() => Method::POST,
         None => Method::GET,
     };
+    let scheme = url.scheme_str().unwrap_or_default();
+    if !matches!(scheme, "http" | "https") {
+        bail!("fetch {url}: only http and https are supported");
+    }
     let identity = match &args.cacert {
         Some(path) => {
             let pem = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
             Identity::anonymous(&pem)?
         }
-        None if args.insecure || url.scheme_str() == Some("http") => Identity::unverified()?,
+        None if args.insecure || scheme == "http" => Identity::unverified()?,
         None => bail!("fetch {url}: https needs --cacert FILE, or -k to trust any server"),
     };
     let call = Call {
@@ -91,11 +95,7 @@ pub async fn call(call: Call, env: &Env) -> anyhow::Result<Response<Bytes>> {
         .host()
         .with_context(|| format!("read URL {url}: it names no host"))?
         .to_owned();
-    let secure = match url.scheme_str() {
-        Some("https") => true,
-        Some("http") => false,
-        _ => bail!("fetch {url}: only http and https are supported"),
-    };
+    let secure = url.scheme_str() == Some("https");
     let authority = format!(
         "{host}:{}",
         url.port_u16().unwrap_or(if secure { 443 } else { 80 })

@@ -20,10 +20,13 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 pub async fn run(args: Node) -> anyhow::Result<()> {
-    match args.action {
-        None => process::node::run(args.agent).await,
-        Some(NodeAction::Add { cluster, count }) => add(&cluster, count).await,
-        Some(NodeAction::Remove { cluster, node }) => remove(&cluster, &node).await,
+    match (args.action, args.agent) {
+        (Some(NodeAction::Add { cluster, count }), _) => add(&cluster, count).await,
+        (Some(NodeAction::Remove { cluster, node }), _) => remove(&cluster, &node).await,
+        (None, Some(agent)) => process::node::run(agent).await,
+        (None, None) => {
+            bail!("run a node: name its --server and --data-dir, or say `node add` or `node remove`")
+        }
     }
 }
 

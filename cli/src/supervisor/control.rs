@@ -32,6 +32,7 @@ pub enum Ask {
     RemoveNode {
         node: String,
     },
+    /// Answered by the end of the connection, when everything has ended.
     Stop,
 }
 
@@ -135,9 +136,10 @@ async fn act(supervisor: &Arc<Supervisor>, ask: Ask) -> anyhow::Result<Answer> {
             supervisor.remove_node(&node).await?;
             Answer::Done
         }
+        // The caller hears the end of the connection when everything has ended.
         Ask::Stop => {
-            supervisor.stop().await;
-            Answer::Done
+            supervisor.shutdown.trigger();
+            std::future::pending().await
         }
     })
 }
