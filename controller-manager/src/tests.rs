@@ -236,17 +236,18 @@ async fn a_namespace_is_emptied_and_goes() {
     harness
         .until("no namespace", |api| api.all(kinds::NAMESPACE).is_empty())
         .await;
-    let left = [
+    let all = [
         kinds::DEPLOYMENT,
         kinds::REPLICA_SET,
         kinds::POD,
         kinds::SECRET,
         kinds::SERVICE_ACCOUNT,
     ];
-    assert!(
-        left.into_iter()
-            .all(|resource| harness.api.all(resource).is_empty())
-    );
+    let left: Vec<Value> = all
+        .into_iter()
+        .flat_map(|resource| harness.api.all(resource))
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod claim;
 mod deployment;
+mod intern;
 mod meta;
 mod node;
 mod pod;

@@ -37,6 +37,9 @@ impl<T: Project + HasMeta> Kind<T> {
     }
 }
 
+/// Told of an object as it was and as it is.
+pub(crate) type MetaSubscriber = Box<dyn Fn(Option<&Meta>, Option<&Meta>) + Send + Sync>;
+
 /// A [`Kind`] whose projection does not matter, for controllers that treat all kinds alike.
 pub(crate) trait AnyKind: Send + Sync {
     fn resource(&self) -> &'static Resource;
@@ -45,7 +48,7 @@ pub(crate) trait AnyKind: Send + Sync {
     fn keys(&self) -> Vec<Key>;
     fn owned_by(&self, uid: &str) -> Vec<Meta>;
     fn has_owned(&self, uid: &str) -> bool;
-    fn subscribe(&self, told: Box<dyn Fn(Option<&Meta>, Option<&Meta>) + Send + Sync>);
+    fn subscribe(&self, told: MetaSubscriber);
     fn start(&self, world: &World, shutdown: &Shutdown);
 }
 
@@ -77,7 +80,7 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
         self.cache.count(self.by_owner, uid) > 0
     }
 
-    fn subscribe(&self, told: Box<dyn Fn(Option<&Meta>, Option<&Meta>) + Send + Sync>) {
+    fn subscribe(&self, told: MetaSubscriber) {
         self.cache.subscribe(move |change| {
             told(
                 change.old.as_ref().map(|old| old.meta()),

@@ -1,5 +1,12 @@
 //! What the whole-cluster tests share: where the checkout is, how to talk to pods, and how a skipped test says so.
 
+pub mod access;
+pub mod linearizability;
+pub mod register;
+pub mod seed;
+pub mod watchers;
+pub mod writers;
+
 use std::path::PathBuf;
 
 use anyhow::Context;

@@ -1,19 +1,16 @@
 //! Planning of creates, updates and patches: decode, complete, judge, and hand over to the transaction.
 
 use bytes::Bytes;
-use coracle_api::{
-    ApiError, FieldError, Object, Path, Resource, defaults, kinds,
-    object::{self, Decoded, Duplicates},
-    patch, validation,
-};
-use k8s_openapi::api::core::v1::{Binding, Service};
+use coracle_api::{ApiError, FieldError, Object, Resource, defaults, kinds, patch, validation};
+use k8s_openapi::api::core::v1::Service;
 
 use super::{
-    Context, DeleteOptions, FieldValidation, PatchType, Preconditions, Registry, Target, Write, Written,
+    Context, PatchType, Preconditions, Registry, Target, Write, Written,
+    body::{Body, decode, decode_patched},
     meta,
     plan::{Change, Current, Overlay, Plan, View},
     scale,
-    strategy::{self, Behaviour, pod},
+    strategy::{self, Behaviour},
 };
 
 /// What of an object an update may change.
@@ -22,12 +19,6 @@ enum Part {
     Main,
     Status,
     Finalize,
-}
-
-/// A body that became an object.
-struct Body {
-    object: Box<dyn Object>,
-    warnings: Vec<String>,
 }
 
 impl Registry {
@@ -324,56 +315,6 @@ impl Registry {
         self.plan_change(ctx, overlay, &mut *new, change, Vec::new(), View::Scale)
     }
 
-    fn plan_binding(
-        &self,
-        ctx: &Context,
-        overlay: &Overlay,
-        target: &Target,
-        body: &Bytes,
-    ) -> Result<Plan, ApiError> {
-        let binding: Binding = serde_json::from_slice(body).map_err(|error| {
-            ApiError::bad_request(format!(
-                "Binding in version \"v1\" cannot be handled as a Binding: {error}"
-            ))
-        })?;
-        let current = overlay.current(self, target)?;
-        let behaviour = strategy::of(target.resource);
-        let mut pod = behaviour.parse(&current.entry.json)?;
-        let Some(typed) = pod.downcast_mut() else {
-            return Err(ApiError::resource_not_found());
-        };
-        pod::bind(typed, &binding, self.env.cluster_clock.now())?;
-        let change = Change::Replace {
-            current: &current,
-            was_asked: false,
-        };
-        self.plan_change(ctx, overlay, &mut *pod, change, Vec::new(), View::Whole)
-    }
-
-    fn plan_eviction(
-        &self,
-        ctx: &Context,
-        overlay: &Overlay,
-        target: &Target,
-        body: &Bytes,
-    ) -> Result<Plan, ApiError> {
-        let eviction: k8s_openapi::api::policy::v1::Eviction =
-            serde_json::from_slice(body).map_err(|error| {
-                ApiError::bad_request(format!(
-                    "Eviction in version \"v1\" cannot be handled as a Eviction: {error}"
-                ))
-            })?;
-        let asked = eviction.delete_options.unwrap_or_default();
-        let preconditions = asked.preconditions.unwrap_or_default();
-        let options = DeleteOptions {
-            grace: asked.grace_period_seconds,
-            uid: preconditions.uid,
-            revision: preconditions.resource_version.and_then(|text| text.parse().ok()),
-            ..DeleteOptions::default()
-        };
-        self.plan_delete(ctx, overlay, target, &options)
-    }
-
     /// Gives a Service its addresses; other kinds need none.
     fn assign_addresses(
         &self,
@@ -452,57 +393,6 @@ fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
         "status" if resource.has_status() => Ok(Part::Status),
         "finalize" if resource.subresource("finalize").is_some() => Ok(Part::Finalize),
         _ => Err(ApiError::resource_not_found()),
-    }
-}
-
-fn decode(ctx: &Context, resource: &'static Resource, json: &[u8]) -> Result<Body, ApiError> {
-    let decoded = decode_fields(ctx, resource, json)?;
-    let Resource {
-        kind, api_version, ..
-    } = resource;
-    if let (FieldValidation::Strict, Some(error)) = (ctx.options.field_validation, decoded.strict_error()) {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {kind}: {error}",
-            api_version
-                .rsplit_once('/')
-                .map_or(*api_version, |(_, version)| version),
-        )));
-    }
-    Ok(body(ctx, decoded))
-}
-
-/// As [`decode`]; a field that the schema does not know is the patch's fault.
-fn decode_patched(
-    ctx: &Context,
-    resource: &'static Resource,
-    json: &[u8],
-    patch: &[u8],
-) -> Result<Body, ApiError> {
-    let decoded = decode_fields(ctx, resource, json)?;
-    if let (FieldValidation::Strict, Some(error)) = (ctx.options.field_validation, decoded.strict_error()) {
-        let shown = String::from_utf8_lossy(patch);
-        let error = FieldError::invalid(&Path::new("patch"), &*shown, error);
-        return Err(ApiError::invalid(resource, "", vec![error]));
-    }
-    Ok(body(ctx, decoded))
-}
-
-fn decode_fields(ctx: &Context, resource: &'static Resource, json: &[u8]) -> Result<Decoded, ApiError> {
-    let duplicates = match ctx.options.field_validation {
-        FieldValidation::Ignore => Duplicates::Ignore,
-        FieldValidation::Warn | FieldValidation::Strict => Duplicates::Find,
-    };
-    object::decode(resource, json, duplicates).map_err(|error| error.into_api_error(resource))
-}
-
-fn body(ctx: &Context, decoded: Decoded) -> Body {
-    let warnings = match ctx.options.field_validation {
-        FieldValidation::Warn => decoded.warnings(),
-        FieldValidation::Ignore | FieldValidation::Strict => Vec::new(),
-    };
-    Body {
-        object: decoded.object,
-        warnings,
     }
 }
 

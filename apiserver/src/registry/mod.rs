@@ -5,12 +5,15 @@
 //! [`strategy`]. Left to others: who the caller is (`auth`), wire formats (`grpc`, `rest`), durability (the store),
 //! delivery to watchers ([`crate::watch`]).
 //!
-//! A write runs like this: [`change`] or [`remove`] decodes and judges it against the cache and completes the object,
+//! A write runs like this: [`change`], [`act`] or [`remove`] decodes and judges it against the cache and completes the object,
 //! [`plan`] makes a transaction of it, whose conditions say what must still hold, the store judges and keeps it, and
-//! [`write`] answers or starts again.
+//! [`write`] answers or starts again; [`batch`] does so for many at once.
 
+mod act;
 mod addresses;
 mod apply;
+mod batch;
+mod body;
 mod change;
 mod meta;
 mod plan;
@@ -31,9 +34,9 @@ use coracle_store::{ReadError, RecordCodec, Store};
 
 use addresses::Addresses;
 pub use apply::MAX_MANIFEST_BYTES;
+pub use batch::MAX_BATCH;
 pub use read::continue_after;
 pub use request::*;
-pub use write::MAX_BATCH;
 
 use crate::watch::WatchCache;
 pub use crate::watch::{Event, EventKind, Watch};

@@ -1,9 +1,13 @@
 //! Metadata, as far as controllers need it.
 
+use std::sync::{Arc, LazyLock};
+
 use coracle_api::{Labels, Resource, kinds, view::or_default};
 use coracle_runtime::{Key, ObjectRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
+
+use super::intern::Interner;
 
 /// The metadata of any object, with the one annotation that pods are chosen by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -23,15 +27,28 @@ pub(crate) struct Meta {
     pub(crate) created: Timestamp,
     #[serde(rename = "deletionTimestamp")]
     pub(crate) deleting: Option<Timestamp>,
-    #[serde(deserialize_with = "or_default")]
-    pub(crate) labels: Labels,
+    /// Shared among objects that carry the same.
+    #[serde(deserialize_with = "shared_labels")]
+    pub(crate) labels: Arc<Labels>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) finalizers: Box<[Box<str>]>,
-    #[serde(rename = "ownerReferences", deserialize_with = "or_default")]
-    pub(crate) owners: Box<[Owner]>,
+    /// Shared among objects that have the same.
+    #[serde(rename = "ownerReferences", deserialize_with = "shared_owners")]
+    pub(crate) owners: Arc<[Owner]>,
     /// Zero for all but the few pods that say otherwise.
     #[serde(rename = "annotations", deserialize_with = "deletion_cost")]
     pub(crate) deletion_cost: i32,
+}
+
+fn shared_labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Labels>, D::Error> {
+    static KNOWN: LazyLock<Interner<Labels>> = LazyLock::new(Interner::default);
+    Ok(KNOWN.share(Arc::new(or_default(deserializer)?)))
+}
+
+fn shared_owners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Owner]>, D::Error> {
+    static KNOWN: LazyLock<Interner<[Owner]>> = LazyLock::new(Interner::default);
+    let owners: Vec<Owner> = or_default(deserializer)?;
+    Ok(KNOWN.share(owners.into()))
 }
 
 fn deletion_cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
@@ -45,7 +62,7 @@ fn deletion_cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::E
 }
 
 /// A reference to an owner.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(from = "OwnerJson")]
 pub(crate) struct Owner {
     /// The owner's kind; `None` where it is not one of the served ones.

@@ -5,7 +5,10 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use coracle_runtime::Key;
@@ -83,6 +86,7 @@ pub enum QueryError {
 #[derive(Default)]
 pub struct Dirty {
     keys: Mutex<(VecDeque<Key>, HashSet<Key>)>,
+    nodes: AtomicBool,
     any: Notify,
 }
 
@@ -97,9 +101,20 @@ impl Dirty {
         self.any.notify_one();
     }
 
-    /// Notes that something about the nodes changed.
+    /// Notes that a node changed.
+    pub fn mark_nodes(&self) {
+        self.nodes.store(true, Ordering::Release);
+        self.any.notify_one();
+    }
+
+    /// Ends the wait, for something that is looked at anyway.
     pub fn wake(&self) {
         self.any.notify_one();
+    }
+
+    /// Whether a node changed since the last call.
+    pub fn take_nodes(&self) -> bool {
+        self.nodes.swap(false, Ordering::AcqRel)
     }
 
     /// Waits until there may be something.

@@ -1,3 +1,5 @@
+//! Tests of `cycle`.
+
 use proptest::prelude::*;
 
 use super::*;

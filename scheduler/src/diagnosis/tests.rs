@@ -1,3 +1,5 @@
+//! Tests of `diagnosis`.
+
 use std::sync::Arc;
 
 use super::*;

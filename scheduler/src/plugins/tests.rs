@@ -1,3 +1,5 @@
+//! Tests of `plugins`.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `projection`.
+
 use coracle_api::kinds;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Tests of `queue`.
+
 use proptest::prelude::*;
 
 use super::*;

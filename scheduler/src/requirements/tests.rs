@@ -1,3 +1,5 @@
+//! Tests of `requirements`.
+
 use super::*;
 
 fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {

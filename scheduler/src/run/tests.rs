@@ -1,3 +1,5 @@
+//! Tests of `run`.
+
 use coracle_api::Resource;
 use coracle_runtime::fake::FakeApi;
 use serde_json::{Value, json};

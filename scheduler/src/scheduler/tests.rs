@@ -1,3 +1,5 @@
+//! Tests of `scheduler`.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

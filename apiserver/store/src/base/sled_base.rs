@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Base, BaseBatch, BaseEngine, BaseError, BaseMeta, Visit};
 use crate::types::Revision;
@@ -19,6 +20,11 @@ use crate::types::Revision;
 const CHUNK_BYTES: usize = 4_000;
 /// sled's page cache; its own default is 1 GiB.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// What sled says when another handle has its files.
+const LOCKED: &str = "could not acquire lock";
+/// How often, and after which wait, a locked sled is tried again.
+const LOCK_TRIES: u32 = 200;
+const LOCK_WAIT: Duration = Duration::from_millis(10);
 const META_KEY: &[u8] = b"m";
 const RECORD_PREFIX: u8 = b'r';
 const KEY_BYTES: usize = 11;
@@ -40,7 +46,18 @@ impl BaseEngine for SledEngine {
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None)
             .use_compression(false);
-        let db = guarded(|| config.open())?;
+        // Threads inside sled let go of its lock a little after the last handle is dropped. Our own lock on
+        // the data directory is held by now, so whoever has this one is on the way out.
+        let mut tries = 0;
+        let db = loop {
+            match guarded(|| config.open()) {
+                Err(BaseError::Unusable(error)) if error.contains(LOCKED) && tries < LOCK_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(LOCK_WAIT);
+                }
+                opened => break opened?,
+            }
+        };
         Ok(Arc::new(SledBase {
             db,
             dir: dir.to_owned(),
@@ -259,7 +276,7 @@ fn is_environment(error: &io::Error) -> bool {
         StorageFull,
         WouldBlock,
     ];
-    kinds.contains(&error.kind()) || error.to_string().contains("could not acquire lock")
+    kinds.contains(&error.kind()) || error.to_string().contains(LOCKED)
 }
 
 #[cfg(test)]

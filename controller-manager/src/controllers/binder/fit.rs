@@ -80,6 +80,6 @@ impl<'a> Stock<'a> {
             && claim
                 .selector
                 .as_ref()
-                .is_none_or(|selector| selector.matches(&volume.meta.labels))
+                .is_none_or(|selector| selector.matches(&*volume.meta.labels))
     }
 }

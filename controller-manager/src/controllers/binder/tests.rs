@@ -1,3 +1,5 @@
+//! Tests of `binder`.
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use coracle_runtime::Plan;

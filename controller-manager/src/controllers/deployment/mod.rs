@@ -46,7 +46,7 @@ impl DeploymentController {
             };
             let Some(world) = weak.upgrade() else { return };
             for deployment in world.deployments.cache.in_namespace(&set.meta.namespace) {
-                if deployment.selector.matches(&set.meta.labels) {
+                if deployment.selector.matches(&*set.meta.labels) {
                     queue_of_sets.add(deployment.meta.key());
                 }
             }
@@ -78,7 +78,7 @@ impl DeploymentController {
     /// ReplicaSets that nobody controls and that the Deployment selects.
     fn orphans(&self, deployment: &Deployment) -> Vec<Arc<ReplicaSet>> {
         let mut orphans = self.world.masterless_sets(&deployment.meta.namespace);
-        orphans.retain(|set| !set.meta.is_deleting() && deployment.selector.matches(&set.meta.labels));
+        orphans.retain(|set| !set.meta.is_deleting() && deployment.selector.matches(&*set.meta.labels));
         orphans
     }
 

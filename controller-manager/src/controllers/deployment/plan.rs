@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
                 .write(writes::adopt(kinds::REPLICA_SET, &set.meta, &owner));
         }
         for set in &self.snapshot.sets {
-            if !self.deployment.selector.matches(&set.meta.labels) {
+            if !self.deployment.selector.matches(&*set.meta.labels) {
                 self.plan.write(writes::release(
                     kinds::REPLICA_SET,
                     &set.meta,

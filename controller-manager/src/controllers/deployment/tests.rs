@@ -1,3 +1,5 @@
+//! Tests of `deployment`.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use coracle_runtime::Plan;

@@ -175,7 +175,7 @@ fn enqueue_dependents(world: &World, owner: &Meta, queue: &WorkQueue<Item>) {
 
 /// Owners that wait for a dependent that has just gone.
 fn enqueue_owners(dependent: &Meta, queue: &WorkQueue<Item>) {
-    for owner in &dependent.owners {
+    for owner in dependent.owners.iter() {
         if let Some(resource) = owner.resource {
             let namespace = if resource.namespaced {
                 &*dependent.namespace
@@ -216,7 +216,7 @@ impl Controller for GarbageCollector {
             return Ok(None);
         }
         let mut owners = Vec::with_capacity(meta.owners.len());
-        for owner in &meta.owners {
+        for owner in meta.owners.iter() {
             owners.push((owner.uid.clone(), self.owner_state(&meta.namespace, owner).await?));
         }
         // Nearly always all is well, and then nobody asks for the dependents.

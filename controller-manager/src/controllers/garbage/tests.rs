@@ -1,3 +1,5 @@
+//! Tests of `garbage`.
+
 use coracle_api::kinds;
 use coracle_runtime::Plan;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Tests of `namespace`.
+
 use std::time::Duration;
 
 use coracle_api::kinds;

@@ -1,3 +1,5 @@
+//! Tests of `node_ipam`.
+
 use std::{net::Ipv4Addr, sync::Arc};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Tests of `node_lifecycle`.
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};

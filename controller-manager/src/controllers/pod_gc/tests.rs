@@ -1,3 +1,5 @@
+//! Tests of `pod_gc`.
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};

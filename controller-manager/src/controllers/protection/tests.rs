@@ -1,3 +1,5 @@
+//! Tests of `protection`.
+
 use coracle_api::kinds;
 use serde_json::json;
 

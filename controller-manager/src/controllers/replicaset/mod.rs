@@ -62,7 +62,7 @@ impl ReplicaSetController {
             };
             let Some(world) = weak.upgrade() else { return };
             for set in world.replica_sets.cache.in_namespace(&pod.meta.namespace) {
-                if set.selector.matches(&pod.meta.labels) {
+                if set.selector.matches(&*pod.meta.labels) {
                     queue_of_pods.add(set.meta.key());
                 }
             }
@@ -78,7 +78,7 @@ impl ReplicaSetController {
     /// Pods that nobody controls and that the ReplicaSet selects.
     fn orphans(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
         let mut orphans = self.world.masterless_pods(&set.meta.namespace);
-        orphans.retain(|pod| pod.is_active() && set.selector.matches(&pod.meta.labels));
+        orphans.retain(|pod| pod.is_active() && set.selector.matches(&*pod.meta.labels));
         orphans
     }
 

@@ -63,7 +63,7 @@ fn release_strangers(snapshot: &Snapshot, plan: &mut Plan) {
     for pod in snapshot
         .pods
         .iter()
-        .filter(|pod| !set.selector.matches(&pod.meta.labels))
+        .filter(|pod| !set.selector.matches(&*pod.meta.labels))
     {
         plan.write(writes::release(kinds::POD, &pod.meta, [&*set.meta.uid]));
     }

@@ -48,7 +48,7 @@ impl Tally {
         if pod.is_active() {
             self.active += 1;
             self.ready += usize::from(pod.ready);
-            let labels = &pod.meta.labels;
+            let labels = &*pod.meta.labels;
             self.by_labels
                 .entry(hash(labels))
                 .or_insert_with(|| (0, labels.clone()))

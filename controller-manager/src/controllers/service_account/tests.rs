@@ -1,3 +1,5 @@
+//! Tests of `service_account`.
+
 use super::plan::{Snapshot, plan};
 use crate::testing::lines;
 

@@ -1,3 +1,5 @@
+//! Tests of `taint_eviction`.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Tests of `defaults`.
+
 use serde_json::{Value, json};
 
 use super::*;

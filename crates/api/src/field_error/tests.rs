@@ -1,3 +1,5 @@
+//! Tests of `field_error`.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of `hash`.
+
 use super::*;
 use crate::object::typed;
 use k8s_openapi::api::apps::v1::Deployment;

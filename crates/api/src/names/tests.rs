@@ -1,3 +1,5 @@
+//! Tests of `names`.
+
 use super::*;
 
 fn check(function: fn(&str) -> Vec<String>, right: &[&str], wrong: &[&str]) {

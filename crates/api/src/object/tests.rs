@@ -1,3 +1,5 @@
+//! Tests of `object`.
+
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of `selector`.
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

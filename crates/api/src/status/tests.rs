@@ -1,3 +1,5 @@
+//! Tests of `status`.
+
 use serde_json::{Value, json};
 
 use super::*;

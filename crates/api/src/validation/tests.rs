@@ -1,3 +1,5 @@
+//! Tests of `validation`.
+
 use serde_json::{Value, json};
 
 use crate::field_error::aggregate;

@@ -1,3 +1,5 @@
+//! Tests of `yaml`.
+
 use serde_json::json;
 
 use super::*;

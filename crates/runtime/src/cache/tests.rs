@@ -1,3 +1,5 @@
+//! Tests of `cache`.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

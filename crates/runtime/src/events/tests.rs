@@ -1,3 +1,5 @@
+//! Tests of `events`.
+
 use std::time::Duration;
 
 use coracle_client::Write;

@@ -1,3 +1,5 @@
+//! Tests of `executor`.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;

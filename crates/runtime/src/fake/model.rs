@@ -351,7 +351,7 @@ impl Model {
             Propagation::Foreground => Some("foregroundDeletion"),
             Propagation::Orphan => Some("orphan"),
         };
-        let held = has_finalizers(&old) || extra.is_some() || old.pointer("/spec/finalizers/0").is_some();
+        let held = has_finalizers(&old) || extra.is_some();
         if grace == 0 && !held {
             return Ok((line("delete", &place), self.store(place, None)));
         }

@@ -37,9 +37,6 @@ pub(super) fn replace(resource: &Resource, subresource: &str, object: &mut Value
             *object = new;
         }
     }
-    if subresource == "finalize" && is_deleting(object) && object.pointer("/spec/finalizers/0").is_none() {
-        object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-    }
 }
 
 pub(super) fn check(
@@ -68,7 +65,8 @@ pub(super) fn is_deleting(object: &Value) -> bool {
 }
 
 pub(super) fn has_finalizers(object: &Value) -> bool {
-    object.pointer("/metadata/finalizers/0").is_some()
+    let there = |pointer| object.pointer(pointer).is_some();
+    there("/metadata/finalizers/0") || there("/spec/finalizers/0")
 }
 
 pub(super) fn object(value: &Value) -> Object {

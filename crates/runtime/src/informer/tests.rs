@@ -1,3 +1,5 @@
+//! Tests of `informer`.
+
 use std::sync::Arc;
 
 use coracle_api::{ApiError, kinds};

@@ -1,3 +1,5 @@
+//! Tests of `lease`.
+
 use std::{sync::Arc, time::Duration};
 
 use coracle_api::kinds;

@@ -1,3 +1,5 @@
+//! Tests of `queue`.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

@@ -23,7 +23,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Moment,
-    container::Waits,
+    container::{State, Waits},
     effect::Effect,
     inbox::{Dirty, MAX_MESSAGES, Message},
     timers::{Timer, Timers},
@@ -173,7 +173,7 @@ impl Manager {
         let dirty = Arc::clone(&self.dirty);
         self.parts.pods.subscribe(move |change| dirty.mark(&change.key));
         let dirty = Arc::clone(&self.dirty);
-        self.parts.nodes.subscribe(move |_| dirty.wake());
+        self.parts.nodes.subscribe(move |_| dirty.mark_nodes());
         let (pods, dirty) = (self.parts.pods.clone(), Arc::clone(&self.dirty));
         self.parts.env.spawn.task("pods synced", async move {
             pods.wait_synced().await;
@@ -194,12 +194,20 @@ impl Manager {
                 _ = self.receiver.recv_many(&mut messages, MAX_ROUND) => {}
                 () = async { clock.sleep_until(wake.unwrap_or(self.origin)).await }, if wake.is_some() => {}
             }
+            // A flood of changes must not keep tasks waiting.
+            while messages.len() < MAX_ROUND
+                && let Ok(message) = self.receiver.try_recv()
+            {
+                messages.push(message);
+            }
             self.round(&mut messages);
         }
     }
 
     fn round(&mut self, messages: &mut Vec<Message>) {
-        self.observe_ranges();
+        if self.dirty.take_nodes() {
+            self.observe_ranges();
+        }
         for key in self.dirty.take() {
             self.observe_pod(&key);
         }
@@ -285,7 +293,14 @@ impl Manager {
         {
             self.parts.journal.put(record);
         }
-        if std::mem::take(&mut entry.worker.changed)
+        // A container that is starting has started a moment later: that is told, and not both.
+        let starting = entry
+            .worker
+            .containers
+            .iter()
+            .any(|container| container.state == State::Starting);
+        if !starting
+            && std::mem::take(&mut entry.worker.changed)
             && entry.worker.stage != Stage::Gone
             && let Some(home) = self.homes.get(&entry.worker.pod.spec.node_name)
         {
