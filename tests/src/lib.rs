@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod linearizability;
+pub mod lone;
 pub mod register;
 pub mod seed;
 pub mod watchers;
@@ -14,10 +15,15 @@ use coracle_service::{Env, network::dial_authority};
 use coracle_testing::{Cluster, has_kubectl};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The checkout.
+/// The checkout: where the tests were built, or where `CORACLE_CHECKOUT` says it is now.
 #[must_use]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "binaries may run elsewhere than where they were built"
+)]
 pub fn checkout() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+    let moved = std::env::var_os("CORACLE_CHECKOUT").map(PathBuf::from);
+    moved.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."))
 }
 
 /// A file of `examples/`, as kubectl takes it.
