@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use coracle_api::{ApiError, Resource};
 use coracle_client::{Object, WatchQuery};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{model::Place, node_names};
 
