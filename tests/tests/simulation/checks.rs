@@ -64,7 +64,10 @@ fn text(value: &Value) -> &str {
 }
 
 fn count(value: &Value) -> usize {
-    value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+    value
+        .as_u64()
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or_default()
 }
 
 impl Checks {
@@ -87,17 +90,31 @@ impl Checks {
     /// # Errors
     /// What does not hold.
     pub fn observe(&mut self, at: Duration, change: &Change) -> Result<(), String> {
-        let Change { revision, key, kind, json, .. } = change;
+        let Change {
+            revision,
+            key,
+            kind,
+            json,
+            ..
+        } = change;
         let expected = self.revision() + 1;
         if *revision != expected {
             return Err(format!("revision {revision} follows on {}", expected - 1));
         }
         let mut hasher = DefaultHasher::new();
         (json, *kind == ChangeKind::Delete).hash(&mut hasher);
-        self.trace.push(Step { at, revision: *revision, key: key.to_string(), hash: hasher.finish() });
+        self.trace.push(Step {
+            at,
+            revision: *revision,
+            key: key.to_string(),
+            hash: hasher.finish(),
+        });
         let object: Value = serde_json::from_slice(json).map_err(|error| format!("{key}: {error}"))?;
         if text(&object["metadata"]["resourceVersion"]) != revision.to_string() {
-            return Err(format!("{key} at {revision} says it is at {}", object["metadata"]["resourceVersion"]));
+            return Err(format!(
+                "{key} at {revision} says it is at {}",
+                object["metadata"]["resourceVersion"]
+            ));
         }
         let is_gone = *kind == ChangeKind::Delete;
         let judged = match text(&object["kind"]) {
@@ -118,18 +135,30 @@ impl Checks {
         self.pods_changed.push((revision, name));
         let is_terminal = matches!(text(&status["phase"]), "Succeeded" | "Failed");
         let is_active = !is_terminal && meta["deletionTimestamp"].is_null();
-        let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let conditions = status["conditions"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let pod = Pod {
             uid: text(&meta["uid"]).to_owned(),
             node: text(&spec["nodeName"]).to_owned(),
             ip: text(&status["podIP"]).to_owned(),
             owner: text(&meta["ownerReferences"][0]["uid"]).to_owned(),
-            cpus: text(&spec["containers"][0]["resources"]["requests"]["cpu"]).parse().unwrap_or_default(),
+            cpus: text(&spec["containers"][0]["resources"]["requests"]["cpu"])
+                .parse()
+                .unwrap_or_default(),
             is_active,
             is_terminal,
-            is_ready: is_active && conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"),
+            is_ready: is_active
+                && conditions
+                    .iter()
+                    .any(|one| one["type"] == "Ready" && one["status"] == "True"),
         };
-        let before = if is_gone { self.pods.remove(key) } else { self.pods.insert(key.to_owned(), pod.clone()) };
+        let before = if is_gone {
+            self.pods.remove(key)
+        } else {
+            self.pods.insert(key.to_owned(), pod.clone())
+        };
         if let Some(before) = before {
             if before.uid != pod.uid {
                 return Err(format!("{key} became another pod while it was there"));
@@ -144,7 +173,11 @@ impl Checks {
     }
 
     fn node_has_room(&self, node: &str) -> Result<(), String> {
-        let on_node = || self.pods.values().filter(|pod| !node.is_empty() && pod.node == node && !pod.is_terminal);
+        let on_node = || {
+            self.pods
+                .values()
+                .filter(|pod| !node.is_empty() && pod.node == node && !pod.is_terminal)
+        };
         let (pods, cpus) = (on_node().count(), on_node().map(|pod| pod.cpus).sum::<u32>());
         if pods > NODE_PODS as usize || cpus > NODE_CPUS {
             return Err(format!("{node} has {pods} pods that want {cpus} CPUs"));
@@ -153,8 +186,15 @@ impl Checks {
     }
 
     fn address_is_free(&self, pod: &Pod) -> Result<(), String> {
-        let Ok(ip) = pod.ip.parse::<Ipv4Addr>() else { return Ok(()) };
-        let holders: Vec<&str> = self.pods.values().filter(|other| other.ip == pod.ip && !other.is_terminal).map(|other| &*other.uid).collect();
+        let Ok(ip) = pod.ip.parse::<Ipv4Addr>() else {
+            return Ok(());
+        };
+        let holders: Vec<&str> = self
+            .pods
+            .values()
+            .filter(|other| other.ip == pod.ip && !other.is_terminal)
+            .map(|other| &*other.uid)
+            .collect();
         if holders.len() > 1 {
             return Err(format!("pods {holders:?} share the address {ip}"));
         }
@@ -167,22 +207,37 @@ impl Checks {
     }
 
     fn nobody_has_too_many(&self, owner: &str) -> Result<(), String> {
-        let active = self.pods.values().filter(|pod| pod.is_active && pod.owner == owner).count();
+        let active = self
+            .pods
+            .values()
+            .filter(|pod| pod.is_active && pod.owner == owner)
+            .count();
         let wanted = self.wanted.get(owner).copied().unwrap_or_default();
         if active > wanted {
-            return Err(format!("a ReplicaSet has {active} pods and never asked for more than {wanted}"));
+            return Err(format!(
+                "a ReplicaSet has {active} pods and never asked for more than {wanted}"
+            ));
         }
         let ready = self.pods.values().filter(|pod| pod.is_ready).count();
         if ready > self.wanted_of_all {
-            return Err(format!("{ready} pods are ready, and never were more than {} wanted", self.wanted_of_all));
+            return Err(format!(
+                "{ready} pods are ready, and never were more than {} wanted",
+                self.wanted_of_all
+            ));
         }
         Ok(())
     }
 
     fn node(&mut self, object: &Value) -> Result<(), String> {
-        let (name, range) = (text(&object["metadata"]["name"]), text(&object["spec"]["podCIDR"]));
+        let (name, range) = (
+            text(&object["metadata"]["name"]),
+            text(&object["spec"]["podCIDR"]),
+        );
         if range.is_empty() {
-            return self.ranges.get(name).map_or(Ok(()), |before| Err(format!("{name} lost its range {before}")));
+            return self
+                .ranges
+                .get(name)
+                .map_or(Ok(()), |before| Err(format!("{name} lost its range {before}")));
         }
         let before = self.ranges.insert(name.to_owned(), range.to_owned());
         if before.is_some_and(|before| before != range) {
@@ -197,15 +252,25 @@ impl Checks {
 
     fn lease(&mut self, key: &str, object: &Value, is_gone: bool) -> Result<(), String> {
         let transitions = object["spec"]["leaseTransitions"].as_i64().unwrap_or_default();
-        let before = self.transitions.insert(key.to_owned(), transitions).unwrap_or_default();
+        let before = self
+            .transitions
+            .insert(key.to_owned(), transitions)
+            .unwrap_or_default();
         if is_gone {
             self.transitions.remove(key);
         }
-        if transitions < before { Err(format!("{key} went from {before} transitions to {transitions}")) } else { Ok(()) }
+        if transitions < before {
+            Err(format!("{key} went from {before} transitions to {transitions}"))
+        } else {
+            Ok(())
+        }
     }
 
     fn replica_set(&mut self, object: &Value) -> Result<(), String> {
-        let wanted = self.wanted.entry(text(&object["metadata"]["uid"]).to_owned()).or_default();
+        let wanted = self
+            .wanted
+            .entry(text(&object["metadata"]["uid"]).to_owned())
+            .or_default();
         *wanted = (*wanted).max(count(&object["spec"]["replicas"]));
         Ok(())
     }
@@ -219,7 +284,8 @@ impl Checks {
 
     fn config_map(&mut self, revision: i64, object: &Value) -> Result<(), String> {
         if let Ok(value) = text(&object["data"]["value"]).parse() {
-            self.values.insert(revision, (text(&object["metadata"]["name"]).to_owned(), value));
+            self.values
+                .insert(revision, (text(&object["metadata"]["name"]).to_owned(), value));
         }
         Ok(())
     }

@@ -68,13 +68,18 @@ impl User {
     /// Does everything; ends when the cluster is whole after the faults.
     pub async fn run(self) {
         let watcher = self.clone();
-        self.env.spawn.task("watcher", async move { watcher.watch().await });
+        self.env
+            .spawn
+            .task("watcher", async move { watcher.watch().await });
         for number in 0..WRITERS {
             let writer = self.clone();
-            self.env.spawn.task("writer", async move { writer.write(number).await });
+            self.env
+                .spawn
+                .task("writer", async move { writer.write(number).await });
         }
         self.notes.lock().replicas = REPLICAS.1;
-        self.insist(|| create(kinds::DEPLOYMENT, deployment(REPLICAS.1))).await;
+        self.insist(|| create(kinds::DEPLOYMENT, deployment(REPLICAS.1)))
+            .await;
         self.wait_whole().await;
         self.notes.lock().deployed = true;
         while !self.notes.lock().calm {
@@ -96,7 +101,8 @@ impl User {
                 json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": IMAGES[notes.image]}]}}}})
             }
         };
-        self.insist(|| patch_of(kinds::DEPLOYMENT, "web", PatchType::StrategicMerge, &patch)).await;
+        self.insist(|| patch_of(kinds::DEPLOYMENT, "web", PatchType::StrategicMerge, &patch))
+            .await;
         let wait = Duration::from_secs(2 + self.env.random.below(10));
         let until = self.env.cluster_clock.monotonic() + wait;
         while !self.notes.lock().calm && self.env.cluster_clock.monotonic() < until {
@@ -132,17 +138,35 @@ impl User {
             let notes = self.notes.lock();
             (notes.replicas, IMAGES[notes.image])
         };
-        let (pods, _) = self.api.list_all(&ListQuery { label_selector: "app=web".to_owned(), ..ListQuery::all(kinds::POD) }).await?;
+        let (pods, _) = self
+            .api
+            .list_all(&ListQuery {
+                label_selector: "app=web".to_owned(),
+                ..ListQuery::all(kinds::POD)
+            })
+            .await?;
         let pods: Vec<Value> = pods.iter().map(Object::read).collect::<Result<_, _>>()?;
         let is_fine = |pod: &Value| {
             let conditions = pod["status"]["conditions"].as_array();
-            let is_ready = conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"));
-            is_ready && pod["metadata"]["deletionTimestamp"].is_null() && pod["spec"]["containers"][0]["image"] == image
+            let is_ready = conditions.is_some_and(|all| {
+                all.iter()
+                    .any(|one| one["type"] == "Ready" && one["status"] == "True")
+            });
+            is_ready
+                && pod["metadata"]["deletionTimestamp"].is_null()
+                && pod["spec"]["containers"][0]["image"] == image
         };
         let deployment: Value = self.api.get(kinds::DEPLOYMENT, "default", "web").await?.read()?;
         let (status, generation) = (&deployment["status"], &deployment["metadata"]["generation"]);
         let is_told = status["observedGeneration"] == *generation
-            && ["replicas", "readyReplicas", "updatedReplicas", "availableReplicas"].iter().all(|&of| status[of] == replicas);
+            && [
+                "replicas",
+                "readyReplicas",
+                "updatedReplicas",
+                "availableReplicas",
+            ]
+            .iter()
+            .all(|&of| status[of] == replicas);
         if is_told && pods.len() as u64 == replicas && pods.iter().all(is_fine) {
             return Ok(None);
         }
@@ -150,11 +174,19 @@ impl User {
             let (meta, status) = (&pod["metadata"], &pod["status"]);
             format!(
                 "{} on {} {} {} fine={} deleted={}",
-                meta["name"], pod["spec"]["nodeName"], status["phase"], status["podIP"], is_fine(pod), meta["deletionTimestamp"]
+                meta["name"],
+                pod["spec"]["nodeName"],
+                status["phase"],
+                status["podIP"],
+                is_fine(pod),
+                meta["deletionTimestamp"]
             )
         };
         let pods: Vec<String> = pods.iter().map(brief).collect();
-        Ok(Some(format!("wanted {replicas} of {image}, generation {generation}, status {status}, pods:\n{}", pods.join("\n"))))
+        Ok(Some(format!(
+            "wanted {replicas} of {image}, generation {generation}, status {status}, pods:\n{}",
+            pods.join("\n")
+        )))
     }
 
     /// Counts up in a ConfigMap; an attempt whose outcome is unknown is repeated with the same number.
@@ -166,17 +198,26 @@ impl User {
             let write = patch_of(kinds::CONFIG_MAP, &name, PatchType::Merge, &data);
             match self.api.write(write, &WriteOptions::default()).await {
                 Ok(object) => {
-                    self.notes.lock().acknowledged.insert(object.revision, (name.clone(), value));
+                    self.notes
+                        .lock()
+                        .acknowledged
+                        .insert(object.revision, (name.clone(), value));
                     value += 1;
                 }
                 Err(error) if error.is_not_found() => {
                     let object = json!({"metadata": {"name": name}, "data": {"value": "0"}});
                     // Whatever came of it, the patch that follows tells.
-                    let _ = self.api.write(create(kinds::CONFIG_MAP, object), &WriteOptions::default()).await;
+                    let _ = self
+                        .api
+                        .write(create(kinds::CONFIG_MAP, object), &WriteOptions::default())
+                        .await;
                 }
                 Err(_) => {}
             }
-            self.env.transport_clock.sleep(self.env.random.jitter(Duration::from_millis(400))).await;
+            self.env
+                .transport_clock
+                .sleep(self.env.random.jitter(Duration::from_millis(400)))
+                .await;
         }
     }
 
@@ -195,12 +236,18 @@ impl User {
             {
                 self.notes.lock().wrong = Some(format!("watch after {last}: {error}"));
             }
-            self.env.transport_clock.sleep(self.env.random.jitter(RETRY)).await;
+            self.env
+                .transport_clock
+                .sleep(self.env.random.jitter(RETRY))
+                .await;
         }
     }
 
     async fn follow(&self, last: &mut i64) -> Result<(), ApiError> {
-        let query = WatchQuery { from_revision: *last, ..WatchQuery::all(kinds::POD) };
+        let query = WatchQuery {
+            from_revision: *last,
+            ..WatchQuery::all(kinds::POD)
+        };
         let mut events = self.api.watch(&query).await?;
         while let Some(batch) = events.next().await {
             for Event { kind, revision } in batch? {
@@ -229,10 +276,21 @@ fn create(resource: &'static coracle_api::Resource, object: Value) -> Write {
     object["apiVersion"] = resource.api_version().into();
     object["kind"] = resource.kind.into();
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    Write::Create { resource, namespace: "default".to_owned(), name, subresource: "", json: bytes(&object) }
+    Write::Create {
+        resource,
+        namespace: "default".to_owned(),
+        name,
+        subresource: "",
+        json: bytes(&object),
+    }
 }
 
-fn patch_of(resource: &'static coracle_api::Resource, name: &str, patch_type: PatchType, patch: &Value) -> Write {
+fn patch_of(
+    resource: &'static coracle_api::Resource,
+    name: &str,
+    patch_type: PatchType,
+    patch: &Value,
+) -> Write {
     Write::Patch {
         resource,
         namespace: "default".to_owned(),
@@ -250,7 +308,8 @@ fn bytes(value: &Value) -> Bytes {
 }
 
 fn deployment(replicas: u64) -> Value {
-    let tolerate = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 4});
+    let tolerate =
+        |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 4});
     json!({
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {

@@ -52,7 +52,10 @@ impl Member {
     /// The processes of the cluster.
     pub fn processes() -> Vec<Self> {
         let control_plane = [Self::Apiserver, Self::Scheduler, Self::ControllerManager];
-        control_plane.into_iter().chain((1..=NODES).map(Self::Node)).collect()
+        control_plane
+            .into_iter()
+            .chain((1..=NODES).map(Self::Node))
+            .collect()
     }
 
     fn octet(self) -> u8 {
@@ -105,7 +108,8 @@ impl Cluster {
         let disk = random.clone();
         let sync = move || {
             let wait = Duration::from_millis(1 + disk.below(SYNC_MAX_MS));
-            Box::pin(async move { Clock::system().sleep(wait).await }) as coracle_store::BoxFuture<'static, ()>
+            Box::pin(async move { Clock::system().sleep(wait).await })
+                as coracle_store::BoxFuture<'static, ()>
         };
         let store = MemoryStore::new(MemoryConfig {
             cluster_id: random.uuid(),
@@ -113,8 +117,20 @@ impl Cluster {
             skip_sync,
             ..MemoryConfig::default()
         });
-        let codec = RecordCodec::new(&[SealKey { id: 1, bytes: [7; 32] }], Arc::new(move |bytes| random.fill(bytes)));
-        Self { seed, book: AddressBook::default(), store, codec, data_dir }
+        let codec = RecordCodec::new(
+            &[SealKey {
+                id: 1,
+                bytes: [7; 32],
+            }],
+            Arc::new(move |bytes| random.fill(bytes)),
+        );
+        Self {
+            seed,
+            book: AddressBook::default(),
+            store,
+            codec,
+            data_dir,
+        }
     }
 
     /// The apiserver, as configurations name it.
@@ -128,7 +144,10 @@ impl Cluster {
         let epoch = Timestamp::from_second(EPOCH_S).unwrap() + since_start;
         let clock = Clock::simulated(epoch);
         Env {
-            network: Arc::new(SimulatedNetwork { own: member.ipv4(), book: self.book.clone() }),
+            network: Arc::new(SimulatedNetwork {
+                own: member.ipv4(),
+                book: self.book.clone(),
+            }),
             transport_clock: clock.clone(),
             cluster_clock: clock,
             random: Random::seeded(mix(self.seed, u64::from(member.octet()) << 32 | life)),
@@ -174,7 +193,10 @@ impl Cluster {
                 coracle_apiserver::run_over(store, self.codec.clone(), config, env, identity, shutdown).await
             }
             Member::Scheduler => {
-                let config = coracle_scheduler::Config { lease, ..coracle_scheduler::Config::new(Self::server(), "one") };
+                let config = coracle_scheduler::Config {
+                    lease,
+                    ..coracle_scheduler::Config::new(Self::server(), "one")
+                };
                 coracle_scheduler::run(config, env, identity, shutdown).await
             }
             Member::ControllerManager => {

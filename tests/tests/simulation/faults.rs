@@ -36,7 +36,12 @@ pub struct Faults {
 impl Faults {
     /// Begins at `start`.
     pub fn new(random: Random, start: Duration) -> Self {
-        Self { random, next: start, current: BTreeMap::new(), log: Vec::new() }
+        Self {
+            random,
+            next: start,
+            current: BTreeMap::new(),
+            log: Vec::new(),
+        }
     }
 
     /// Whether the member is down on purpose.
@@ -46,7 +51,12 @@ impl Faults {
 
     /// Ends what is due at `now`, and begins something new when it is time.
     pub fn act(&mut self, now: Duration, sim: &mut Sim<'_>) {
-        let due: Vec<Member> = self.current.iter().filter(|(_, (_, until))| *until <= now).map(|(member, _)| *member).collect();
+        let due: Vec<Member> = self
+            .current
+            .iter()
+            .filter(|(_, (_, until))| *until <= now)
+            .map(|(member, _)| *member)
+            .collect();
         for member in due {
             self.end(now, member, sim);
         }
@@ -63,7 +73,8 @@ impl Faults {
         if self.current.contains_key(&member) || (member == Member::Apiserver && fault != Fault::Crash) {
             return;
         }
-        self.log.push(format!("{now:?}: {fault:?} {member:?} until {until:?}"));
+        self.log
+            .push(format!("{now:?}: {fault:?} {member:?} until {until:?}"));
         let (own, apiserver) = (member.ip(), Member::Apiserver.ip());
         match fault {
             Fault::Crash => sim.crash(own),

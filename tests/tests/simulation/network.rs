@@ -30,7 +30,10 @@ impl AddressBook {
             Entry::Occupied(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, address.to_string())),
             Entry::Vacant(place) => {
                 place.insert(real);
-                Ok(Named { address, book: self.clone() })
+                Ok(Named {
+                    address,
+                    book: self.clone(),
+                })
             }
         }
     }
@@ -66,10 +69,19 @@ impl SimulatedNetwork {
 impl Network for SimulatedNetwork {
     async fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn Listener>> {
         let is_own = self.is_own(address.ip());
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, if is_own { address.port() } else { 0 })).await?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, if is_own { address.port() } else { 0 })).await?;
         let real = SocketAddr::from((self.own, listener.local_addr()?.port()));
-        let named = if is_own { None } else { Some(self.book.insert(address, real)?) };
-        Ok(Box::new(SimulatedListener { listener, real, named }))
+        let named = if is_own {
+            None
+        } else {
+            Some(self.book.insert(address, real)?)
+        };
+        Ok(Box::new(SimulatedListener {
+            listener,
+            real,
+            named,
+        }))
     }
 
     async fn dial(&self, _from: Option<IpAddr>, to: SocketAddr) -> io::Result<BoxIo> {
@@ -77,7 +89,9 @@ impl Network for SimulatedNetwork {
     }
 
     async fn resolve(&self, authority: &str) -> io::Result<Vec<SocketAddr>> {
-        let address = authority.parse().map_err(|_| io::Error::new(io::ErrorKind::NotFound, authority.to_owned()))?;
+        let address = authority
+            .parse()
+            .map_err(|_| io::Error::new(io::ErrorKind::NotFound, authority.to_owned()))?;
         Ok(vec![address])
     }
 }

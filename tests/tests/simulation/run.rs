@@ -6,7 +6,11 @@ use coracle_service::Random;
 use coracle_store::Store;
 use parking_lot::Mutex;
 use tracing::{Event, Level, Subscriber, field::Visit, subscriber::DefaultGuard};
-use tracing_subscriber::{EnvFilter, Layer, layer::{Context, SubscriberExt}, registry::LookupSpan};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+};
 use turmoil::{Builder, Sim};
 
 use crate::{
@@ -46,7 +50,11 @@ pub struct Options {
 impl Options {
     /// A minute of faults.
     pub fn faulty(seed: u64) -> Self {
-        Self { seed, faults: Duration::from_secs(60), skip_sync: false }
+        Self {
+            seed,
+            faults: Duration::from_secs(60),
+            skip_sync: false,
+        }
     }
 }
 
@@ -64,7 +72,14 @@ pub struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trace, digest, elapsed, acknowledged, watched, faults } = self;
+        let Self {
+            trace,
+            digest,
+            elapsed,
+            acknowledged,
+            watched,
+            faults,
+        } = self;
         let revisions = trace.len();
         write!(
             f,
@@ -160,7 +175,11 @@ impl Driver<'_> {
         let now = self.sim.elapsed();
         loop {
             let after = self.checks.revision();
-            let page = self.cluster.store.changes(after, PAGE).map_err(|error| format!("read after {after}: {error:?}"))?;
+            let page = self
+                .cluster
+                .store
+                .changes(after, PAGE)
+                .map_err(|error| format!("read after {after}: {error:?}"))?;
             for change in &page {
                 self.checks.observe(now, change)?;
             }
@@ -174,7 +193,12 @@ impl Driver<'_> {
                 self.ended.push((member, now + RESTART));
             }
         }
-        let due: Vec<Member> = self.ended.iter().filter(|(_, at)| *at <= now).map(|(member, _)| *member).collect();
+        let due: Vec<Member> = self
+            .ended
+            .iter()
+            .filter(|(_, at)| *at <= now)
+            .map(|(member, _)| *member)
+            .collect();
         self.ended.retain(|(_, at)| *at > now);
         for member in due {
             // One that was killed meanwhile comes back when that fault ends.
@@ -182,7 +206,12 @@ impl Driver<'_> {
                 self.sim.bounce(member.ip());
             }
         }
-        let wrong = self.notes.lock().wrong.take().or_else(|| self.errors.0.lock().first().cloned());
+        let wrong = self
+            .notes
+            .lock()
+            .wrong
+            .take()
+            .or_else(|| self.errors.0.lock().first().cloned());
         wrong.map_or(Ok(()), Err)
     }
 
@@ -192,14 +221,25 @@ impl Driver<'_> {
         for (revision, written) in &notes.acknowledged {
             let kept = self.checks.values.get(revision);
             if kept != Some(written) {
-                return Err(format!("{written:?} was acknowledged at {revision}, where the history has {kept:?}"));
+                return Err(format!(
+                    "{written:?} was acknowledged at {revision}, where the history has {kept:?}"
+                ));
             }
         }
-        let expected: Vec<_> =
-            self.checks.pods_changed.iter().filter(|(revision, _)| *revision > notes.watched_from).cloned().collect();
-        if let Some(at) = (0..expected.len().max(notes.watched.len())).find(|&at| expected.get(at) != notes.watched.get(at)) {
+        let expected: Vec<_> = self
+            .checks
+            .pods_changed
+            .iter()
+            .filter(|(revision, _)| *revision > notes.watched_from)
+            .cloned()
+            .collect();
+        if let Some(at) =
+            (0..expected.len().max(notes.watched.len())).find(|&at| expected.get(at) != notes.watched.get(at))
+        {
             let (expected, watched) = (expected.get(at), notes.watched.get(at));
-            return Err(format!("the watch told {watched:?} where the history has {expected:?}"));
+            return Err(format!(
+                "the watch told {watched:?} where the history has {expected:?}"
+            ));
         }
         Ok(Outcome {
             trace: self.checks.trace.clone(),
@@ -220,9 +260,13 @@ impl Errors {
     #[allow(clippy::disallowed_methods, reason = "this is how a person asks for the logs")]
     fn listen(&self) -> DefaultGuard {
         let shown = std::env::var("CORACLE_LOG").ok().map(|filter| {
-            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(filter))
+            tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_filter(EnvFilter::new(filter))
         });
-        let errors = self.clone().with_filter(tracing_subscriber::filter::LevelFilter::ERROR);
+        let errors = self
+            .clone()
+            .with_filter(tracing_subscriber::filter::LevelFilter::ERROR);
         tracing::subscriber::set_default(tracing_subscriber::registry().with(errors).with(shown))
     }
 }
