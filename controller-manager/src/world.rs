@@ -95,6 +95,21 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
     }
 }
 
+/// Kinds that have a view of their own, or (Events: they own nothing, nobody owns them, and they are many) none.
+static OWN_VIEW: [&Resource; 11] = [
+    kinds::POD,
+    kinds::REPLICA_SET,
+    kinds::DEPLOYMENT,
+    kinds::NODE,
+    kinds::LEASE,
+    kinds::NAMESPACE,
+    kinds::PERSISTENT_VOLUME_CLAIM,
+    kinds::PERSISTENT_VOLUME,
+    kinds::SERVICE_ACCOUNT,
+    kinds::CONFIG_MAP,
+    kinds::EVENT,
+];
+
 /// Everything that controllers see.
 pub(crate) struct World {
     pub(crate) api: Arc<dyn ObjectApi>,
@@ -139,8 +154,10 @@ impl World {
         let masterless_sets = replica_sets
             .cache
             .index(|set, namespaces| masterless(&set.meta, namespaces));
-        // Events own nothing, are owned by nobody, and are many.
-        let others = [kinds::SECRET, kinds::SERVICE].map(|resource| Arc::new(Kind::new(resource)));
+        let others = kinds::RESOURCES
+            .iter()
+            .filter(|resource| !OWN_VIEW.contains(resource) && resource.has_verb("watch"));
+        let others = others.map(|resource| Arc::new(Kind::new(resource)));
         Self {
             api,
             env,
@@ -154,7 +171,7 @@ impl World {
             volumes: Arc::new(Kind::new(kinds::PERSISTENT_VOLUME)),
             service_accounts: Arc::new(Kind::new(kinds::SERVICE_ACCOUNT)),
             config_maps: Arc::new(Kind::new(kinds::CONFIG_MAP)),
-            others: others.into(),
+            others: others.collect(),
             pods_by_node,
             pods_by_claim,
             masterless_pods,
