@@ -1,4 +1,4 @@
-//! What must hold at every revision, checked on the store's own history, and the trace that two runs are compared by.
+//! What must hold at every revision, checked on the store's own history.
 //!
 //! The checks know nothing of how the cluster works: they read each change once, in order, and judge it by what was
 //! before. What clients saw ([`crate::client`]) is compared with this history when the simulation ends.
@@ -13,20 +13,13 @@ use std::{
 use coracle_store::{Change, ChangeKind};
 use serde_json::Value;
 
-use crate::cluster::{NODE_CPUS, NODE_PODS};
+use crate::{
+    cluster::{NODE_CPUS, NODE_PODS},
+    trace::{Coverage, Step},
+};
 
-/// One revision, as the trace keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// When it was seen.
-    pub at: Duration,
-    /// Which one.
-    pub revision: i64,
-    /// What it changed.
-    pub key: String,
-    /// Of the object.
-    pub hash: u64,
-}
+#[cfg(test)]
+mod tests;
 
 /// What is known of a pod.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +32,7 @@ struct Pod {
     is_active: bool,
     is_terminal: bool,
     is_ready: bool,
+    restarts: u64,
 }
 
 /// Judges changes one by one.
@@ -46,13 +40,15 @@ struct Pod {
 pub struct Checks {
     /// Every change so far.
     pub trace: Vec<Step>,
-    /// Changes of ConfigMaps, to be compared with what writers were told: value by revision.
-    pub values: BTreeMap<i64, (String, u64)>,
+    values: BTreeMap<i64, (String, u64)>,
     /// Changes of pods, to be compared with what watchers were told.
     pub pods_changed: Vec<(i64, String)>,
     pods: BTreeMap<String, Pod>,
     ranges: BTreeMap<String, String>,
+    lost: BTreeSet<String>,
     transitions: BTreeMap<String, i64>,
+    /// What happened at all, so that a simulation in which nothing did is noticed.
+    pub coverage: Coverage,
     /// The most that each ReplicaSet ever asked for.
     wanted: BTreeMap<String, usize>,
     /// The most that the Deployment ever asked for, its surge included.
@@ -74,15 +70,6 @@ impl Checks {
     /// The last revision that was judged.
     pub fn revision(&self) -> i64 {
         self.trace.last().map_or(0, |step| step.revision)
-    }
-
-    /// A number for the whole trace.
-    pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for step in &self.trace {
-            (step.at, step.revision, &step.key, step.hash).hash(&mut hasher);
-        }
-        hasher.finish()
     }
 
     /// Judges the next change.
@@ -129,6 +116,43 @@ impl Checks {
         judged.map_err(|why| format!("at revision {revision}, {at:?}: {why}"))
     }
 
+    /// Holds what writers were told against the history: name and value, by revision.
+    ///
+    /// # Errors
+    /// The first acknowledged write that is not there.
+    pub fn has_acknowledged(&self, acknowledged: &BTreeMap<i64, (String, u64)>) -> Result<(), String> {
+        for (revision, written) in acknowledged {
+            let kept = self.values.get(revision);
+            if kept != Some(written) {
+                return Err(format!(
+                    "{written:?} was acknowledged at {revision}, where the history has {kept:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds what a watch of pods from revision `from` told against the history.
+    ///
+    /// # Errors
+    /// The first change that was left out, told twice, or told in another order.
+    pub fn was_told(&self, from: i64, watched: &[(i64, String)]) -> Result<(), String> {
+        let expected: Vec<_> = self
+            .pods_changed
+            .iter()
+            .filter(|(revision, _)| *revision > from)
+            .collect();
+        for at in 0..expected.len().max(watched.len()) {
+            let (expected, told) = (expected.get(at).copied(), watched.get(at));
+            if expected != told {
+                return Err(format!(
+                    "the watch told {told:?} where the history has {expected:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn pod(&mut self, revision: i64, key: &str, object: &Value, is_gone: bool) -> Result<(), String> {
         let (meta, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
         let name = text(&meta["name"]).to_owned();
@@ -153,23 +177,46 @@ impl Checks {
                 && conditions
                     .iter()
                     .any(|one| one["type"] == "Ready" && one["status"] == "True"),
+            restarts: status["containerStatuses"][0]["restartCount"]
+                .as_u64()
+                .unwrap_or_default(),
         };
         let before = if is_gone {
             self.pods.remove(key)
         } else {
             self.pods.insert(key.to_owned(), pod.clone())
         };
-        if let Some(before) = before {
-            if before.uid != pod.uid {
-                return Err(format!("{key} became another pod while it was there"));
-            }
-            if !before.node.is_empty() && before.node != pod.node {
-                return Err(format!("{key} moved from {} to {:?}", before.node, pod.node));
-            }
+        match before {
+            Some(before) => self.same_pod(key, &before, &pod)?,
+            None => self.coverage.pods += 1,
         }
         self.node_has_room(&pod.node)?;
         self.address_is_free(&pod)?;
         self.nobody_has_too_many(&pod.owner)
+    }
+
+    /// What a pod keeps for life, reboots of its node included.
+    fn same_pod(&mut self, key: &str, before: &Pod, pod: &Pod) -> Result<(), String> {
+        if before.uid != pod.uid {
+            return Err(format!("{key} became another pod while it was there"));
+        }
+        if !before.node.is_empty() && before.node != pod.node {
+            return Err(format!("{key} moved from {} to {:?}", before.node, pod.node));
+        }
+        if !before.ip.is_empty() && !pod.ip.is_empty() && before.ip != pod.ip {
+            return Err(format!(
+                "{key} changed its address from {} to {}",
+                before.ip, pod.ip
+            ));
+        }
+        if pod.restarts < before.restarts {
+            return Err(format!(
+                "{key} went from {} restarts to {}",
+                before.restarts, pod.restarts
+            ));
+        }
+        self.coverage.restarts += usize::from(pod.restarts > before.restarts);
+        Ok(())
     }
 
     fn node_has_room(&self, node: &str) -> Result<(), String> {
@@ -233,6 +280,15 @@ impl Checks {
             text(&object["metadata"]["name"]),
             text(&object["spec"]["podCIDR"]),
         );
+        let is_unknown = |one: &Value| one["type"] == "Ready" && one["status"] == "Unknown";
+        let is_lost = object["status"]["conditions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(is_unknown));
+        if !is_lost {
+            self.lost.remove(name);
+        } else if self.lost.insert(name.to_owned()) {
+            self.coverage.lost_nodes += 1;
+        }
         if range.is_empty() {
             return self
                 .ranges
@@ -259,6 +315,7 @@ impl Checks {
         if is_gone {
             self.transitions.remove(key);
         }
+        self.coverage.takeovers += usize::from(transitions > before);
         if transitions < before {
             Err(format!("{key} went from {before} transitions to {transitions}"))
         } else {

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use coracle_api::{ApiError, kinds};
 use coracle_client::{
-    Event, EventKind, GrpcClient, ListQuery, Object, ObjectApi, PatchType, WatchQuery, Write, WriteOptions,
+    DeleteOptions, Event, EventKind, GrpcClient, ListQuery, Object, ObjectApi, PatchType, WatchQuery, Write,
+    WriteOptions,
 };
 use coracle_service::Env;
 use futures::StreamExt;
@@ -61,8 +62,12 @@ impl User {
     /// On the user's host.
     pub fn new(cluster: &Cluster, notes: Arc<Mutex<Notes>>) -> Self {
         let (env, identity) = cluster.user();
-        let api = Arc::new(GrpcClient::new(&Cluster::server(), &env, &identity).unwrap());
-        Self { api, env, notes }
+        let api = GrpcClient::new(&Cluster::server(), &env, &identity).unwrap_or_else(|why| panic!("{why}"));
+        Self {
+            api: Arc::new(api),
+            env,
+            notes,
+        }
     }
 
     /// Does everything; ends when the cluster is whole after the faults.
@@ -89,8 +94,39 @@ impl User {
         self.notes.lock().whole = true;
     }
 
-    /// Scales or updates the Deployment, and lets some time pass.
+    /// Scales or updates the Deployment or deletes one of its pods, and lets some time pass.
     async fn change(&self) {
+        if self.env.random.below(3) == 0 {
+            self.delete_one().await;
+        } else {
+            self.reshape().await;
+        }
+        let wait = Duration::from_secs(2 + self.env.random.below(10));
+        let until = self.env.cluster_clock.monotonic() + wait;
+        while !self.notes.lock().calm && self.env.cluster_clock.monotonic() < until {
+            self.env.cluster_clock.sleep(POLL).await;
+        }
+    }
+
+    /// Deletes the first pod, if it can be found; nobody minds if it cannot.
+    async fn delete_one(&self) {
+        let Ok((pods, _)) = self.api.list_all(&ListQuery::all(kinds::POD)).await else {
+            return;
+        };
+        if let Some(pod) = pods.into_iter().next() {
+            let Object { namespace, name, .. } = pod;
+            let options = DeleteOptions::default();
+            let delete = Write::Delete {
+                resource: kinds::POD,
+                namespace,
+                name,
+                options,
+            };
+            let _ = self.api.write(delete, &WriteOptions::default()).await;
+        }
+    }
+
+    async fn reshape(&self) {
         let patch = {
             let mut notes = self.notes.lock();
             if self.env.random.below(2) == 0 {
@@ -103,11 +139,6 @@ impl User {
         };
         self.insist(|| patch_of(kinds::DEPLOYMENT, "web", PatchType::StrategicMerge, &patch))
             .await;
-        let wait = Duration::from_secs(2 + self.env.random.below(10));
-        let until = self.env.cluster_clock.monotonic() + wait;
-        while !self.notes.lock().calm && self.env.cluster_clock.monotonic() < until {
-            self.env.cluster_clock.sleep(POLL).await;
-        }
     }
 
     /// Writes until it is acknowledged. One that is there already was made by an attempt whose answer was lost.

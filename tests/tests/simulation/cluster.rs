@@ -20,8 +20,8 @@ use turmoil::Sim;
 
 use crate::network::{AddressBook, SimulatedNetwork};
 
-/// Seconds since 1970 when every simulation begins.
-const EPOCH_S: i64 = 1_800_000_000;
+/// When every simulation begins, since 1970.
+const EPOCH: Duration = Duration::from_secs(1_800_000_000);
 /// The apiserver's port.
 const PORT: u16 = 6443;
 /// What a node claims to have, besides memory.
@@ -30,6 +30,8 @@ pub const NODE_PODS: u32 = 6;
 pub const NODE_CPUS: u32 = 4;
 /// How many nodes there are.
 pub const NODES: u8 = 3;
+/// How far wall clocks are from the mean.
+const SKEW_MAX_MS: u64 = 500;
 /// The longest that the simulated disk takes for a sync.
 const SYNC_MAX_MS: u64 = 4;
 
@@ -141,8 +143,11 @@ impl Cluster {
     /// The surroundings of a member in its `life`; called on its host.
     pub fn env(&self, member: Member, life: u64) -> Env {
         let since_start = turmoil::sim_elapsed().unwrap_or_default();
-        let epoch = Timestamp::from_second(EPOCH_S).unwrap() + since_start;
-        let clock = Clock::simulated(epoch);
+        let epoch = Timestamp::UNIX_EPOCH + EPOCH + since_start;
+        // Wall clocks disagree, and stay so over restarts.
+        let skew = Random::seeded(mix(self.seed, u64::from(member.octet()))).below(2 * SKEW_MAX_MS);
+        let wall = epoch + Duration::from_millis(skew);
+        let clock = Clock::simulated(wall);
         Env {
             network: Arc::new(SimulatedNetwork {
                 own: member.ipv4(),

@@ -11,34 +11,47 @@ mod cluster;
 mod faults;
 mod network;
 mod run;
+mod trace;
 
 use coracle_tests::rounds;
-use run::{Options, simulate};
+use run::{Options, Outcome, simulate};
+use trace::Coverage;
 
 /// The seed that is asked for.
 #[allow(clippy::disallowed_methods, reason = "this is how a person asks for one seed")]
 fn wanted_seed() -> Option<u64> {
-    std::env::var("CORACLE_SEED")
-        .ok()
-        .map(|seed| seed.parse().expect("CORACLE_SEED is a number"))
+    std::env::var("CORACLE_SEED").ok().map(|seed| {
+        seed.parse()
+            .unwrap_or_else(|_| panic!("CORACLE_SEED={seed} is not a number"))
+    })
 }
 
 #[test]
 fn a_cluster_stays_safe_under_faults_and_is_whole_after_them() {
-    let seeds: Vec<u64> =
-        wanted_seed().map_or_else(|| (1..=rounds(3, 100) as u64).collect(), |seed| vec![seed]);
-    for seed in seeds {
-        let outcome =
-            simulate(Options::faulty(seed)).unwrap_or_else(|why| panic!("CORACLE_SEED={seed}: {why}"));
+    let seeds = wanted_seed().map_or_else(|| (1..=rounds(3, 100) as u64).collect(), |seed| vec![seed]);
+    let mut coverage = Coverage::default();
+    for &seed in &seeds {
+        let outcome = run(Options::faulty(seed, 60));
         eprintln!("CORACLE_SEED={seed}: {outcome}");
+        coverage = coverage.and(outcome.coverage);
     }
+    let Coverage {
+        restarts,
+        takeovers,
+        lost_nodes,
+        ..
+    } = coverage;
+    let happened = restarts.min(takeovers).min(lost_nodes) > 0;
+    assert!(
+        happened || seeds.len() == 1,
+        "these seeds leave too much untested: {coverage:?}"
+    );
 }
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     let seed = wanted_seed().unwrap_or(4);
-    let run = || simulate(Options::faulty(seed)).unwrap_or_else(|why| panic!("CORACLE_SEED={seed}: {why}"));
-    let (first, second) = (run(), run());
+    let (first, second) = (run(Options::faulty(seed, 30)), run(Options::faulty(seed, 30)));
     let differing = first
         .trace
         .iter()
@@ -48,20 +61,28 @@ fn the_same_seed_gives_the_same_trace() {
         differing, None,
         "CORACLE_SEED={seed}: {first} and {second} differ"
     );
-    assert_eq!(first.digest, second.digest, "CORACLE_SEED={seed}");
+    assert_eq!(
+        first.digest, second.digest,
+        "CORACLE_SEED={seed}: one trace goes on where the other ends"
+    );
 }
 
 #[test]
 fn a_store_that_does_not_sync_is_caught() {
-    let caught = |seed| {
+    let why = (1..=3).find_map(|seed| {
         simulate(Options {
             skip_sync: true,
-            ..Options::faulty(seed)
+            ..Options::faulty(seed, 60)
         })
-        .is_err()
-    };
+        .err()
+    });
+    eprintln!("caught: {why:?}");
     assert!(
-        (1..=3).any(caught),
+        why.is_some(),
         "acknowledged writes were lost and no check noticed"
     );
+}
+
+fn run(options: Options) -> Outcome {
+    simulate(options).unwrap_or_else(|why| panic!("CORACLE_SEED={}: {why}", options.seed))
 }

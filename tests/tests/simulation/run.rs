@@ -14,14 +14,15 @@ use tracing_subscriber::{
 use turmoil::{Builder, Sim};
 
 use crate::{
-    checks::{Checks, Step},
+    checks::Checks,
     client::{Notes, User},
     cluster::{Cluster, Member, mix},
     faults::Faults,
+    trace::{Coverage, Step, digest},
 };
 
 /// The length of a step of the simulation.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(4);
 /// Messages take up to so long.
 const LATENCY_MAX: Duration = Duration::from_millis(20);
 /// The cluster must be whole so long after its start, and after its last fault. The longest waits are those for a node
@@ -48,11 +49,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// A minute of faults.
-    pub fn faulty(seed: u64) -> Self {
+    /// So many seconds of faults.
+    pub fn faulty(seed: u64, seconds: u64) -> Self {
         Self {
             seed,
-            faults: Duration::from_secs(60),
+            faults: Duration::from_secs(seconds),
             skip_sync: false,
         }
     }
@@ -64,6 +65,8 @@ pub struct Outcome {
     pub trace: Vec<Step>,
     /// Of the trace.
     pub digest: u64,
+    /// What happened.
+    pub coverage: Coverage,
     elapsed: Duration,
     acknowledged: usize,
     watched: usize,
@@ -75,6 +78,7 @@ impl fmt::Display for Outcome {
         let Self {
             trace,
             digest,
+            coverage,
             elapsed,
             acknowledged,
             watched,
@@ -84,7 +88,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "{elapsed:?} simulated, {faults} faults begun or ended, {revisions} revisions, {acknowledged} writes \
-             acknowledged, {watched} events watched, trace {digest:016x}"
+             acknowledged, {watched} events watched, {coverage:?}, trace {digest:016x}"
         )
     }
 }
@@ -113,7 +117,8 @@ pub fn simulate(options: Options) -> Result<Outcome, String> {
     let (of_user, notes_of_user) = (cluster.clone(), Arc::clone(&notes));
     sim.client(Member::Client.ip(), async move {
         User::new(&of_user, notes_of_user).run().await;
-        Ok(std::future::pending::<()>().await)
+        // Watches and writes go on until the simulation ends.
+        std::future::pending().await
     });
     let mut driver = Driver {
         sim,
@@ -218,32 +223,12 @@ impl Driver<'_> {
     /// Holds what the user was told against the history.
     fn verdict(&self) -> Result<Outcome, String> {
         let notes = self.notes.lock();
-        for (revision, written) in &notes.acknowledged {
-            let kept = self.checks.values.get(revision);
-            if kept != Some(written) {
-                return Err(format!(
-                    "{written:?} was acknowledged at {revision}, where the history has {kept:?}"
-                ));
-            }
-        }
-        let expected: Vec<_> = self
-            .checks
-            .pods_changed
-            .iter()
-            .filter(|(revision, _)| *revision > notes.watched_from)
-            .cloned()
-            .collect();
-        if let Some(at) =
-            (0..expected.len().max(notes.watched.len())).find(|&at| expected.get(at) != notes.watched.get(at))
-        {
-            let (expected, watched) = (expected.get(at), notes.watched.get(at));
-            return Err(format!(
-                "the watch told {watched:?} where the history has {expected:?}"
-            ));
-        }
+        self.checks.has_acknowledged(&notes.acknowledged)?;
+        self.checks.was_told(notes.watched_from, &notes.watched)?;
         Ok(Outcome {
             trace: self.checks.trace.clone(),
-            digest: self.checks.digest(),
+            digest: digest(&self.checks.trace),
+            coverage: self.checks.coverage,
             elapsed: self.sim.elapsed(),
             acknowledged: notes.acknowledged.len(),
             watched: notes.watched.len(),
