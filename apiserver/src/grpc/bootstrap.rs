@@ -15,8 +15,8 @@ use crate::config::BootstrapToken;
 
 /// The shortest nonce that makes an answer fresh, in bytes, and the longest that is hashed.
 const NONCE_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
-/// Server names that one certificate may carry.
-const MAX_SERVER_NAMES: usize = 64;
+/// Server names that one certificate may carry: an address for each of a pool's thousand nodes, and a few more.
+const MAX_SERVER_NAMES: usize = 1_024;
 
 /// The groups of nodes and of pools of nodes.
 const NODES: &str = "system:nodes";
