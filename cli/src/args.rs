@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::{bench, process};
 
@@ -171,10 +171,40 @@ pub struct Credentials {
 
 #[derive(Debug, Args)]
 pub struct Node {
+    // Before the action, which takes the subcommand out of the matches.
+    #[command(flatten)]
+    pub agent: Agent,
     #[command(subcommand)]
     pub action: Option<NodeAction>,
-    #[command(flatten)]
-    pub agent: Option<process::node::Args>,
+}
+
+/// The node process's own flags, where no action is named. Written out because clap derives `None` for optional
+/// arguments that flatten others in turn.
+#[derive(Debug)]
+pub struct Agent(pub Option<process::node::Args>);
+
+impl FromArgMatches for Agent {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand_name().is_some() {
+            return Ok(Self(None));
+        }
+        process::node::Args::from_arg_matches(matches).map(|agent| Self(Some(agent)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Agent {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        process::node::Args::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        process::node::Args::augment_args_for_update(command)
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]

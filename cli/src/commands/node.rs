@@ -20,7 +20,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 pub async fn run(args: Node) -> anyhow::Result<()> {
-    match (args.action, args.agent) {
+    match (args.action, args.agent.0) {
         (Some(NodeAction::Add { cluster, count }), _) => add(&cluster, count).await,
         (Some(NodeAction::Remove { cluster, node }), _) => remove(&cluster, &node).await,
         (None, Some(agent)) => process::node::run(agent).await,
