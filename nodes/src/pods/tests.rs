@@ -163,6 +163,30 @@ fn a_pod_without_ado_runs_at_once() {
 }
 
 #[test]
+fn a_pod_that_was_given_up_says_that_it_is_well() {
+    let shown = |ready: Value| {
+        let metadata = json!({"name": "web", "namespace": "default", "uid": "uid-1"});
+        let status = json!({"conditions": [{"type": "PodScheduled", "status": "True"}, ready]});
+        let mut spec = one();
+        spec["nodeName"] = "node-1".into();
+        let pod = json!({"metadata": metadata, "spec": spec, "status": status});
+        Arc::new(serde_json::from_value::<PodView>(pod).expect("pod"))
+    };
+    let given_up = || shown(json!({"type": "Ready", "status": "False"}));
+    let own_word = shown(json!({"type": "Ready", "status": "False", "reason": "ContainersNotReady"}));
+    let mut pod = Harness::prepared(one());
+    pod.worker.changed = false;
+    pod.worker.update(given_up());
+    assert!(!pod.worker.changed, "it is not ready indeed");
+    pod.start(0, 0);
+    pod.worker.changed = false;
+    pod.worker.update(own_word);
+    assert!(!pod.worker.changed, "that was said before it was ready");
+    pod.worker.update(given_up());
+    assert!(pod.worker.changed, "its node was taken for dead and is not");
+}
+
+#[test]
 fn a_container_that_ends_again_and_again_waits_longer_and_longer() {
     let mut pod = Harness::prepared(one());
     pod.start(0, 0);

@@ -331,6 +331,26 @@ pub struct LastStatus {
     /// status.containerStatuses
     #[serde(deserialize_with = "or_default")]
     pub container_statuses: Box<[LastContainer]>,
+    /// Somebody else says that it is not ready: the node lifecycle controller, while the node is silent.
+    #[serde(rename = "conditions", deserialize_with = "is_doubted")]
+    pub is_doubted: bool,
+}
+
+/// Reads of the conditions whether another than the pod's node made it unready: the node's own word has a reason.
+fn is_doubted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    struct Condition {
+        r#type: Box<str>,
+        status: Box<str>,
+        #[serde(default)]
+        reason: Option<Box<str>>,
+    }
+    let conditions = Option::<Vec<Condition>>::deserialize(deserializer)?;
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| &*condition.r#type == "Ready");
+    Ok(ready.is_some_and(|ready| &*ready.status == "False" && ready.reason.is_none()))
 }
 
 /// What was reported of a container last.

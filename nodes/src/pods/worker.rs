@@ -176,6 +176,8 @@ impl Worker {
     pub fn update(&mut self, pod: Arc<PodView>) {
         // Containers are matched by position; the API lets nobody change their number or names.
         if pod.spec.containers.len() + pod.spec.init_containers.len() == self.containers.len() {
+            // Whoever took the node for dead has to be told again that the pod is well.
+            self.changed |= pod.status.is_doubted && self.is_ready();
             self.pod = pod;
         }
     }
