@@ -151,6 +151,8 @@ impl ClusterEvents {
     pub const NODE_UNSCHEDULABLE: Self = Self(1 << 4);
     /// A pod left its node, or takes less of it.
     pub const POD_REMOVED: Self = Self(1 << 5);
+    /// Whatever may happen.
+    pub const ALL: Self = Self((1 << 6) - 1);
 
     /// Both together.
     #[must_use]

@@ -227,14 +227,18 @@ impl Queue {
 
     /// Something happened: `is_helped` says for which classes of unschedulable pods a node would now do.
     pub fn help(&mut self, events: ClusterEvents, now: Duration, mut is_helped: impl FnMut(&Class) -> bool) {
-        let helped = self
-            .groups
-            .iter()
-            .filter(|(_, group)| group.helped_by.intersects(events));
-        let helped: Vec<u64> = helped
-            .filter(|(_, group)| is_helped(&group.class))
-            .map(|(id, _)| *id)
-            .collect();
+        let mut helped: Vec<u64> = Vec::new();
+        for (id, group) in &mut self.groups {
+            if !group.helped_by.intersects(events) {
+                continue;
+            }
+            if is_helped(&group.class) {
+                helped.push(*id);
+            } else {
+                // The changed node turns the class away for a reason that the diagnosis did not know of.
+                group.helped_by = ClusterEvents::ALL;
+            }
+        }
         for id in helped {
             let keys = self
                 .groups

@@ -79,6 +79,22 @@ fn an_unschedulable_pod_waits_for_what_can_help_its_class() {
 }
 
 #[test]
+fn a_node_that_came_and_did_not_help_may_help_in_any_way_later() {
+    let mut queue = Queue::new(limits());
+    put(&mut queue, "a", "x", 0);
+    take(&mut queue);
+    fail(&mut queue, "a", Duration::ZERO);
+    // It came tainted. Nothing is known yet of what else would keep the pod from it.
+    queue.help(
+        ClusterEvents::NODE_ADDED.union(ClusterEvents::POD_REMOVED),
+        SECOND,
+        |_| false,
+    );
+    queue.help(ClusterEvents::NODE_TAINTS, 2 * SECOND, |_| true);
+    assert_eq!(take_all(&mut queue), ["a"]);
+}
+
+#[test]
 fn backoff_doubles_and_holds_back_also_what_was_helped() {
     let mut queue = Queue::new(limits());
     put(&mut queue, "a", "o", 0);
