@@ -178,20 +178,42 @@ impl Driver<'_> {
     fn step(&mut self) -> Result<(), String> {
         self.sim.step().map_err(|error| error.to_string())?;
         let now = self.sim.elapsed();
+        self.read_history(now)?;
+        self.restart_ended(now);
+        let wrong = self
+            .notes
+            .lock()
+            .wrong
+            .take()
+            .or_else(|| self.errors.0.lock().first().cloned());
+        wrong.map_or(Ok(()), Err)
+    }
+
+    /// Judges what the store has taken since.
+    fn read_history(&mut self, now: Duration) -> Result<(), String> {
+        let store = &self.cluster.store;
         loop {
             let after = self.checks.revision();
-            let page = self
-                .cluster
-                .store
+            if store.revision() < after {
+                return Err(format!(
+                    "the store went back from revision {after}, which was published, to {}",
+                    store.revision()
+                ));
+            }
+            let page = store
                 .changes(after, PAGE)
                 .map_err(|error| format!("read after {after}: {error:?}"))?;
             for change in &page {
                 self.checks.observe(now, change)?;
             }
             if page.len() < PAGE {
-                break;
+                return Ok(());
             }
         }
+    }
+
+    /// Starts processes that ended by themselves again, after a while.
+    fn restart_ended(&mut self, now: Duration) {
         for member in Member::processes() {
             let is_known = self.ended.iter().any(|(ended, _)| *ended == member);
             if !is_known && !self.faults.is_down(member) && !self.sim.is_host_running(member.ip()) {
@@ -211,13 +233,6 @@ impl Driver<'_> {
                 self.sim.bounce(member.ip());
             }
         }
-        let wrong = self
-            .notes
-            .lock()
-            .wrong
-            .take()
-            .or_else(|| self.errors.0.lock().first().cloned());
-        wrong.map_or(Ok(()), Err)
     }
 
     /// Holds what the user was told against the history.
