@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,6 +16,7 @@ use anyhow::{Context, ensure};
 use coracle_api::{ApiError, Reason};
 use coracle_client::{Object, ObjectApi};
 use coracle_service::Clock;
+use coracle_testing::eventually;
 use tokio::task::JoinSet;
 
 use crate::{access::Access, register};
@@ -24,6 +25,8 @@ use crate::{access::Access, register};
 const KEYS: u64 = 8;
 /// Writers that share a connection.
 const WRITERS_PER_CONNECTION: usize = 16;
+/// For writers to get on, a restart of the apiserver included.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Before a write is tried again whose outcome is not known.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -104,9 +107,15 @@ impl Ledger {
     }
 }
 
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    acknowledged: AtomicU64,
+}
+
 /// Writers at work.
 pub struct Writers {
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     tasks: JoinSet<anyhow::Result<Ledger>>,
 }
 
@@ -116,7 +125,7 @@ impl Writers {
     /// # Errors
     /// Where the server's address cannot be read.
     pub fn start(access: &Access, count: usize) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let mut tasks = JoinSet::new();
         let mut client = access.client()?;
         for number in 0..count {
@@ -126,11 +135,26 @@ impl Writers {
             tasks.spawn(write(
                 client.clone(),
                 number,
-                Arc::clone(&stop),
+                Arc::clone(&shared),
                 access.env.transport_clock.clone(),
             ));
         }
-        Ok(Self { stop, tasks })
+        Ok(Self { shared, tasks })
+    }
+
+    /// Waits until `count` more writes are acknowledged, so that what happens next happens under load.
+    ///
+    /// # Errors
+    /// Where the writers do not get on.
+    pub async fn get_on(&self, count: u64) -> anyhow::Result<()> {
+        let acknowledged = || self.shared.acknowledged.load(Ordering::Relaxed);
+        let wanted = acknowledged() + count;
+        eventually("the writers to get on", PATIENCE, || async {
+            let found = acknowledged();
+            ensure!(found >= wanted, "{found} of {wanted} writes are acknowledged");
+            Ok(())
+        })
+        .await
     }
 
     /// Lets each finish its write and returns what was acknowledged to all of them.
@@ -138,7 +162,7 @@ impl Writers {
     /// # Errors
     /// A refusal that no kill explains, or acknowledgements that contradict each other.
     pub async fn stop(mut self) -> anyhow::Result<Ledger> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         let mut all = Ledger::default();
         while let Some(ledger) = self.tasks.join_next().await {
             all.merge(ledger.context("join writer")??)
@@ -152,18 +176,21 @@ impl Writers {
 async fn write(
     api: impl ObjectApi,
     number: usize,
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     clock: Clock,
 ) -> anyhow::Result<Ledger> {
     let mut ledger = Ledger::default();
     let mut value = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while !shared.stop.load(Ordering::Relaxed) {
         value += 1;
         let key = format!("writer-{number}-{}", value % KEYS);
         match put(&api, &key, value, ledger.last.contains_key(&key)).await {
-            Ok(object) => ledger
-                .enter(&key, object.revision, value)
-                .map_err(anyhow::Error::msg)?,
+            Ok(object) => {
+                ledger
+                    .enter(&key, object.revision, value)
+                    .map_err(anyhow::Error::msg)?;
+                shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) if is_unknown(&error) => {
                 ledger.unknown += 1;
                 clock.sleep(RETRY).await;

@@ -260,8 +260,16 @@ async fn a_wrong_token_joins_nothing() -> anyhow::Result<()> {
         let data_dir = format!("--data-dir={}", dir.join("data").display());
         let token_file = format!("--token-file={}", file.display());
         let server = format!("--server={}", access.server);
-        let arguments = ["scheduler", "--health-listen=127.0.0.1:0", &server, &token_file, &data_dir];
-        let output = coracle(&access.env, &arguments).await.with_context(|| format!("join with {token}"))?;
+        let arguments = [
+            "scheduler",
+            "--health-listen=127.0.0.1:0",
+            &server,
+            &token_file,
+            &data_dir,
+        ];
+        let output = coracle(&access.env, &arguments)
+            .await
+            .with_context(|| format!("join with {token}"))?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         let errors: Vec<&str> = stderr
             .lines()
@@ -335,14 +343,15 @@ async fn kubectl_shows_what_is_wrong() -> anyhow::Result<()> {
         let said = refused(&cluster, manifest).await?;
         ensure!(said.contains(part), "{manifest}: does not say {part:?}: {said}");
     }
-    let stale =
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept, resourceVersion: \"1\"}\ndata: {a: b}";
-    cluster.kubectl(&["create", "configmap", "kept"]).await?;
-    let path = cluster.dir().join("stale.yaml");
-    std::fs::write(&path, stale)?;
-    let conflict = cluster
-        .kubectl(&["replace", "-f", &path.display().to_string()])
-        .await;
+    let map = |revision: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: kept{revision}}}\ndata: {{a: b}}")
+    };
+    let path = cluster.dir().join("map.yaml");
+    let file = path.display().to_string();
+    std::fs::write(&path, map(""))?;
+    cluster.kubectl(&["create", "-f", &file]).await?;
+    std::fs::write(&path, map(", resourceVersion: \"1\""))?;
+    let conflict = cluster.kubectl(&["replace", "-f", &file]).await;
     let said = conflict
         .err()
         .context("a stale resourceVersion was taken")?

@@ -193,6 +193,7 @@ async fn any_process_may_be_killed_any_time() -> anyhow::Result<()> {
     // Each process has its turn; which one comes when is chance.
     let turns = std::iter::repeat_with(|| shuffled(&random, &PROCESSES)).flatten();
     for (round, victim) in turns.take(rounds(8, 20)).enumerate() {
+        writers.get_on(200).await?;
         outages.push(kill(&cluster, &access, victim, round).await?);
         whole(&access, &api)
             .await
@@ -215,6 +216,7 @@ async fn a_killed_apiserver_loses_no_acknowledged_write() -> anyhow::Result<()> 
     let writers = Writers::start(&access, 64)?;
     let mut outages = Vec::new();
     for round in 0..rounds(5, 200) {
+        writers.get_on(1_000).await?;
         outages.push(kill(&cluster, &access, "apiserver", round).await?);
     }
     let (ledger, resumed) = settle(&access, writers, watchers).await?;
