@@ -13,7 +13,7 @@ use std::{
 use coracle_api::{ApiError, Resource};
 use coracle_client::Object;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::Key;
 
@@ -63,7 +63,9 @@ struct Shared<T> {
     objects: RwLock<Objects<T>>,
     /// Held while changes are applied and told, so that a late subscriber misses and repeats nothing.
     subscribers: Mutex<Vec<Subscriber<T>>>,
-    progress: watch::Sender<Progress>,
+    progress: Mutex<Progress>,
+    /// Wakes who waits for progress in the order in which they came, which a watch channel leaves to chance.
+    moved: Notify,
 }
 
 struct Objects<T> {
@@ -108,13 +110,13 @@ impl<T: Project> Cache<T> {
             by_key: BTreeMap::new(),
             indexes: Indexes::default(),
         });
-        let (progress, _) = watch::channel(Progress::default());
         Self {
             shared: Arc::new(Shared {
                 resource,
                 objects,
                 subscribers: Mutex::default(),
-                progress,
+                progress: Mutex::default(),
+                moved: Notify::new(),
             }),
         }
     }
@@ -253,13 +255,13 @@ impl<T: Project> Cache<T> {
     /// Whether the present state has been told in full once. Nothing may be concluded from absence before.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.shared.progress.borrow().lists > 0
+        self.shared.progress.lock().lists > 0
     }
 
     /// The cache shows everything up to this revision.
     #[must_use]
     pub fn revision(&self) -> i64 {
-        self.shared.progress.borrow().revision
+        self.shared.progress.lock().revision
     }
 
     /// Waits for [`Cache::is_synced`].
@@ -272,14 +274,20 @@ impl<T: Project> Cache<T> {
     /// A state told in full since then shows it too, whatever its number: an apiserver whose data was restored
     /// counts from an older revision, and nobody may wait for the old one forever.
     pub async fn wait_revision(&self, revision: i64) {
-        let lists = self.shared.progress.borrow().lists;
+        let lists = self.shared.progress.lock().lists;
         self.wait(|progress| progress.revision >= revision || progress.lists > lists)
             .await;
     }
 
     async fn wait(&self, reached: impl Fn(&Progress) -> bool) {
-        // The sender lives in `self`, so the channel cannot close while this waits.
-        let _ = self.shared.progress.subscribe().wait_for(reached).await;
+        loop {
+            // Made before the look, so that no progress falls between the two.
+            let moved = self.shared.moved.notified();
+            if reached(&self.shared.progress.lock()) {
+                return;
+            }
+            moved.await;
+        }
     }
 
     /// Shows `observations` and tells them; the cache then stands at `revision`.
@@ -298,11 +306,11 @@ impl<T: Project> Cache<T> {
             }
         }
         tell(&subscribers, &changes);
-        self.shared.progress.send_if_modified(|progress| {
-            let moved = revision > progress.revision;
-            progress.revision = progress.revision.max(revision);
-            moved
-        });
+        let mut progress = self.shared.progress.lock();
+        if revision > progress.revision {
+            progress.revision = revision;
+            self.shared.moved.notify_waiters();
+        }
     }
 
     /// The present state has been told in full: whatever is not in `present` is gone.
@@ -322,11 +330,11 @@ impl<T: Project> Cache<T> {
             }
         }
         tell(&subscribers, &changes);
-        self.shared.progress.send_modify(|progress| {
-            // Not the maximum: restored data counts from an older revision.
-            progress.revision = revision;
-            progress.lists += 1;
-        });
+        let mut progress = self.shared.progress.lock();
+        // Not the maximum: restored data counts from an older revision.
+        progress.revision = revision;
+        progress.lists += 1;
+        self.shared.moved.notify_waiters();
     }
 
     fn read(&self, seen: Observation) -> Option<(Key, Option<Entry<T>>)> {

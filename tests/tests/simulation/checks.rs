@@ -4,8 +4,7 @@
 //! before. What clients saw ([`crate::client`]) is compared with this history when the simulation ends.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     time::Duration,
 };
@@ -88,13 +87,13 @@ impl Checks {
         if *revision != expected {
             return Err(format!("revision {revision} follows on {}", expected - 1));
         }
-        let mut hasher = DefaultHasher::new();
-        (json, *kind == ChangeKind::Delete).hash(&mut hasher);
+        let is_gone = *kind == ChangeKind::Delete;
         self.trace.push(Step {
             at,
             revision: *revision,
             key: key.to_string(),
-            hash: hasher.finish(),
+            json: json.clone(),
+            is_gone,
         });
         let object: Value = serde_json::from_slice(json).map_err(|error| format!("{key}: {error}"))?;
         if text(&object["metadata"]["resourceVersion"]) != revision.to_string() {
@@ -103,7 +102,6 @@ impl Checks {
                 object["metadata"]["resourceVersion"]
             ));
         }
-        let is_gone = *kind == ChangeKind::Delete;
         let judged = match text(&object["kind"]) {
             "Pod" => self.pod(*revision, key, &object, is_gone),
             "Node" => self.node(&object),

@@ -50,7 +50,8 @@ fn a_cluster_stays_safe_under_faults_and_is_whole_after_them() {
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    let seed = wanted_seed().unwrap_or(4);
+    // This one told the chance in a watch channel's wake-ups, which controllers waited on, five times in eight.
+    let seed = wanted_seed().unwrap_or(1);
     let (first, second) = (run(Options::faulty(seed, 30)), run(Options::faulty(seed, 30)));
     let differing = first
         .trace

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 /// One revision, as the trace keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
@@ -14,8 +16,10 @@ pub struct Step {
     pub revision: i64,
     /// What it changed.
     pub key: String,
-    /// Of the object.
-    pub hash: u64,
+    /// The object.
+    pub json: Bytes,
+    /// It is gone.
+    pub is_gone: bool,
 }
 
 /// A number for a whole trace.
