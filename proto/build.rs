@@ -1,5 +1,8 @@
 //! Compiles the `.proto` files with protox, in pure Rust: no `protoc` is needed.
-#![allow(clippy::disallowed_methods, reason = "cargo tells build scripts everything through the environment")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "cargo tells build scripts everything through the environment"
+)]
 
 use std::{env, path::PathBuf};
 

@@ -4,7 +4,13 @@
 //! what a client in another language compiles. Nothing but generated code lives here.
 
 /// Package `coracle.v1`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::disallowed_methods, unused_qualifications)]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::disallowed_methods,
+    unused_qualifications
+)]
 pub mod v1 {
     tonic::include_proto!("coracle.v1");
 }
