@@ -3,7 +3,7 @@
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
 //! let cluster = coracle_testing::Cluster::start().await?;
-//! cluster.kubectl(&["create", "configmap", "greeting", "--from-literal=say=hello"]).await?;
+//! cluster.kubectl(&["apply", "-f", "deployment.yaml"]).await?;
 //! # Ok(())
 //! # }
 //! ```
