@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a start may take before it is given up; the processes go on.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a supervisor that hung up may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often the nodes are counted.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -63,24 +65,36 @@ pub async fn run(args: Up) -> anyhow::Result<()> {
     }
     let mut child = detach(&args, &cluster)?;
     let clock = &env.transport_clock;
-    let outcome = tokio::select! {
+    let followed = tokio::select! {
         biased;
-        outcome = clock.timeout(START_TIMEOUT, follow(&args, &cluster, &env, &progress)) => outcome.unwrap_or_else(|_| {
-            bail!(
-                "start cluster {:?}: not every node was Ready within {} s; see `coracle status` and the logs in {}",
-                cluster.name, START_TIMEOUT.as_secs(), cluster.dir.join("logs").display()
-            )
-        }),
-        status = child.wait() => {
-            let log = std::fs::read_to_string(cluster.log("supervisor")).unwrap_or_default();
-            let why = log.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it ended").to_owned();
-            let _ = status;
-            Err(anyhow::Error::msg(why))
-        }
+        outcome = clock.timeout(START_TIMEOUT, follow(&args, &cluster, &env, &progress)) => Some(outcome),
+        _ = child.wait() => None,
+    };
+    let outcome = match followed {
+        Some(Ok(Ok(()))) => Ok(()),
+        // A connection that broke may be the first to tell of a supervisor that is ending.
+        Some(Ok(Err(broken))) => match clock.timeout(LAST_WORDS, child.wait()).await {
+            Ok(_) => Err(last_words(&cluster)),
+            Err(_) => Err(broken),
+        },
+        Some(Err(_)) => bail!(
+            "start cluster {:?}: not every node was Ready within {} s; see `coracle status` and the logs in {}",
+            cluster.name,
+            START_TIMEOUT.as_secs(),
+            cluster.dir.join("logs").display()
+        ),
+        None => Err(last_words(&cluster)),
     };
     outcome?;
     finish(&args, &cluster, &progress, clock.monotonic() - began);
     Ok(())
+}
+
+/// Why the supervisor ended, as its log says.
+fn last_words(cluster: &Cluster) -> anyhow::Error {
+    let log = std::fs::read_to_string(cluster.log("supervisor")).unwrap_or_default();
+    let why = log.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    anyhow::Error::msg(why.unwrap_or("the supervisor ended").to_owned())
 }
 
 fn settings(args: &Up) -> Settings {

@@ -54,6 +54,12 @@ impl GarbageCollector {
                     queue.add((resource, new.map_or_else(|| Key::new("", ""), Meta::key)));
                 }
                 let Some(world) = weak.upgrade() else { return };
+                // An owner whose deletion waits for its dependents waits for those that were released, too.
+                if let (Some(old), Some(new)) = (old, new)
+                    && old.owners != new.owners
+                {
+                    enqueue_owners(old, &queue);
+                }
                 if let (Some(gone), None) = (old, new) {
                     enqueue_dependents(&world, gone, &queue);
                     enqueue_owners(gone, &queue);
@@ -173,7 +179,7 @@ fn enqueue_dependents(world: &World, owner: &Meta, queue: &WorkQueue<Item>) {
     }
 }
 
-/// Owners that wait for a dependent that has just gone.
+/// Owners that may wait for a dependent that has just gone or was released.
 fn enqueue_owners(dependent: &Meta, queue: &WorkQueue<Item>) {
     for owner in dependent.owners.iter() {
         if let Some(resource) = owner.resource {
