@@ -66,7 +66,7 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.cache.entries().into_iter().map(|(key, _)| key).collect()
+        self.cache.keys()
     }
 
     fn owned_by(&self, uid: &str) -> Vec<Meta> {

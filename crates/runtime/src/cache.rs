@@ -182,6 +182,12 @@ impl<T: Project> Cache<T> {
             .collect()
     }
 
+    /// The keys of all objects, by namespace.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        self.shared.objects.read().by_key.keys().cloned().collect()
+    }
+
     /// All objects with their keys, by namespace.
     #[must_use]
     pub fn entries(&self) -> Vec<(Key, Arc<T>)> {

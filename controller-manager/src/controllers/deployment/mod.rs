@@ -119,13 +119,7 @@ impl Controller for DeploymentController {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.world
-            .deployments
-            .cache
-            .entries()
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect()
+        self.world.deployments.cache.keys()
     }
 
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {

@@ -83,13 +83,7 @@ impl Controller for NamespaceController {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.world
-            .namespaces
-            .cache
-            .entries()
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect()
+        self.world.namespaces.cache.keys()
     }
 
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {

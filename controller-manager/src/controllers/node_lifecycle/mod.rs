@@ -168,13 +168,7 @@ impl Controller for NodeLifecycle {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.world
-            .nodes
-            .cache
-            .entries()
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect()
+        self.world.nodes.cache.keys()
     }
 
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {

@@ -112,8 +112,8 @@ impl Controller for Protection {
     }
 
     fn keys(&self) -> Vec<Item> {
-        let claims = self.world.claims.cache.entries().into_iter().map(|(key, _)| key);
-        let volumes = self.world.volumes.cache.entries().into_iter().map(|(key, _)| key);
+        let claims = self.world.claims.cache.keys().into_iter();
+        let volumes = self.world.volumes.cache.keys().into_iter();
         let claims = claims.map(|key| (kinds::PERSISTENT_VOLUME_CLAIM, key));
         claims
             .chain(volumes.map(|key| (kinds::PERSISTENT_VOLUME, key)))

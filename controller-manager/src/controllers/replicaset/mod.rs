@@ -140,13 +140,7 @@ impl Controller for ReplicaSetController {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.world
-            .replica_sets
-            .cache
-            .entries()
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect()
+        self.world.replica_sets.cache.keys()
     }
 
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {
