@@ -15,6 +15,7 @@ pub mod object;
 pub mod patch;
 pub mod quantity;
 pub mod scan;
+pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod time;
