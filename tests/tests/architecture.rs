@@ -59,6 +59,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// Where every foreign crate comes from.
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Past this many lines a file holds a second thing.
 const MAX_LINES: usize = 500;
 /// Tables of tests may be longer.
@@ -104,6 +106,30 @@ fn every_crate_has_arrows() {
             "{member} has no arrows"
         );
     }
+}
+
+/// What `cargo deny check bans sources` finds, read from the lock file: this runs wherever the tests run, without a
+/// tool to install.
+#[test]
+fn no_crate_is_used_that_deny_toml_forbids() {
+    let rules = fs::read_to_string(checkout().join("deny.toml")).unwrap();
+    let banned: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split('"').next())
+        .collect();
+    assert!(banned.contains(&"openssl-sys"), "found only {banned:?}");
+    let lock = fs::read_to_string(checkout().join("Cargo.lock")).unwrap();
+    let mut wrong = Vec::new();
+    for line in lock.lines() {
+        let value = |key: &str| line.strip_prefix(key)?.trim().trim_start_matches("= \"").strip_suffix('"');
+        if let Some(name) = value("name ").filter(|name| banned.contains(name)) {
+            wrong.push(format!("{name} is banned"));
+        }
+        if let Some(source) = value("source ").filter(|source| *source != REGISTRY) {
+            wrong.push(format!("{source} is not the registry"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
