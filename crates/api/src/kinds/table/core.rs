@@ -1,0 +1,193 @@
+//! Rows of the core group that others build on: namespaces, nodes, storage, configuration, Services, Events.
+
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Secret, Service,
+    ServiceAccount,
+};
+
+use super::{ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, READ_WRITE, Resource, own};
+use crate::object::BuiltIn;
+
+/// Namespaces: the scope of most names.
+pub static NAMESPACE: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "Namespace",
+    plural: "namespaces",
+    singular: "namespace",
+    short_names: &["ns"],
+    categories: &[],
+    namespaced: false,
+    verbs: &["create", "delete", "get", "list", "patch", "update", "watch"],
+    subresources: &[
+        own("finalize", "Namespace", &["update"]),
+        own("status", "Namespace", READ_WRITE),
+    ],
+    selectable_fields: &["metadata.name", "status.phase"],
+    store_prefix: "/namespaces/",
+    api_version: "v1",
+    decode: <Namespace as BuiltIn>::decode,
+};
+
+/// Nodes: the machines that run pods.
+pub static NODE: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "Node",
+    plural: "nodes",
+    singular: "node",
+    short_names: &["no"],
+    categories: &[],
+    namespaced: false,
+    verbs: ALL_VERBS,
+    subresources: &[own("status", "Node", READ_WRITE)],
+    selectable_fields: &["metadata.name", "spec.unschedulable"],
+    store_prefix: "/nodes/",
+    api_version: "v1",
+    decode: <Node as BuiltIn>::decode,
+};
+
+/// PersistentVolumes: storage that outlives pods.
+pub static PERSISTENT_VOLUME: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "PersistentVolume",
+    plural: "persistentvolumes",
+    singular: "persistentvolume",
+    short_names: &["pv"],
+    categories: &[],
+    namespaced: false,
+    verbs: ALL_VERBS,
+    subresources: &[own("status", "PersistentVolume", READ_WRITE)],
+    selectable_fields: CLUSTER_FIELDS,
+    store_prefix: "/persistentvolumes/",
+    api_version: "v1",
+    decode: <PersistentVolume as BuiltIn>::decode,
+};
+
+/// ServiceAccounts: identities of pods.
+pub static SERVICE_ACCOUNT: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "ServiceAccount",
+    plural: "serviceaccounts",
+    singular: "serviceaccount",
+    short_names: &["sa"],
+    categories: &[],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    subresources: &[],
+    selectable_fields: META_FIELDS,
+    store_prefix: "/serviceaccounts/",
+    api_version: "v1",
+    decode: <ServiceAccount as BuiltIn>::decode,
+};
+
+/// Secrets: data that the store seals.
+pub static SECRET: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "Secret",
+    plural: "secrets",
+    singular: "secret",
+    short_names: &[],
+    categories: &[],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    subresources: &[],
+    selectable_fields: &["metadata.name", "metadata.namespace", "type"],
+    store_prefix: "/secrets/",
+    api_version: "v1",
+    decode: <Secret as BuiltIn>::decode,
+};
+
+/// ConfigMaps: data that is not secret.
+pub static CONFIG_MAP: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "ConfigMap",
+    plural: "configmaps",
+    singular: "configmap",
+    short_names: &["cm"],
+    categories: &[],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    subresources: &[],
+    selectable_fields: META_FIELDS,
+    store_prefix: "/configmaps/",
+    api_version: "v1",
+    decode: <ConfigMap as BuiltIn>::decode,
+};
+
+/// PersistentVolumeClaims: requests for storage.
+pub static PERSISTENT_VOLUME_CLAIM: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "PersistentVolumeClaim",
+    plural: "persistentvolumeclaims",
+    singular: "persistentvolumeclaim",
+    short_names: &["pvc"],
+    categories: &[],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    subresources: &[own("status", "PersistentVolumeClaim", READ_WRITE)],
+    selectable_fields: META_FIELDS,
+    store_prefix: "/persistentvolumeclaims/",
+    api_version: "v1",
+    decode: <PersistentVolumeClaim as BuiltIn>::decode,
+};
+
+/// Services: stable addresses of pods.
+pub static SERVICE: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "Service",
+    plural: "services",
+    singular: "service",
+    short_names: &["svc"],
+    categories: &["all"],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    subresources: &[own("status", "Service", READ_WRITE)],
+    selectable_fields: &[
+        "metadata.name",
+        "metadata.namespace",
+        "spec.clusterIP",
+        "spec.type",
+    ],
+    store_prefix: "/services/",
+    api_version: "v1",
+    decode: <Service as BuiltIn>::decode,
+};
+
+/// Events: what happened to objects, for people to read.
+pub static EVENT: &Resource = &Resource {
+    group: "",
+    version: "v1",
+    kind: "Event",
+    plural: "events",
+    singular: "event",
+    short_names: &["ev"],
+    categories: &[],
+    namespaced: true,
+    verbs: ALL_VERBS,
+    subresources: &[],
+    selectable_fields: &[
+        "metadata.name",
+        "metadata.namespace",
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ],
+    store_prefix: "/events/",
+    api_version: "v1",
+    decode: <Event as BuiltIn>::decode,
+};
