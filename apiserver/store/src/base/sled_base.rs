@@ -23,7 +23,7 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// What sled says when another handle has its files.
 const LOCKED: &str = "could not acquire lock";
 /// How often, and after which wait, a locked sled is tried again.
-const LOCK_TRIES: u32 = 200;
+const LOCK_TRIES: u32 = 1_000;
 const LOCK_WAIT: Duration = Duration::from_millis(10);
 const META_KEY: &[u8] = b"m";
 const RECORD_PREFIX: u8 = b'r';

@@ -215,7 +215,7 @@ fn damage_to_sled_is_repaired_from_checkpoint_and_journal() {
     let mut random = Random(3);
     let mut rebuilt = 0;
     quietly(|| {
-        for round in 0..rounds(12, 1_000) {
+        for round in 0..rounds(40, 1_000) {
             let (dir, opened) = original.damaged(|dir| {
                 let files = files_in(&dir.join("sled"));
                 let victim = &files[random.below(files.len())];
