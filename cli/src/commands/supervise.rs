@@ -19,6 +19,7 @@ pub async fn run(args: Supervise) -> anyhow::Result<()> {
         set,
     } = args;
     logging::init("info", logging::Format::Text).map_err(anyhow::Error::msg)?;
+    process::memory::use_small_pages();
     let cluster = Cluster::new(&cluster)?;
     let shutdown = Shutdown::new();
     process::end_on_signals(&shutdown)?;

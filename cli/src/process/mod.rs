@@ -2,6 +2,7 @@
 
 pub mod apiserver;
 pub mod controller_manager;
+pub mod memory;
 pub mod node;
 pub mod scheduler;
 pub mod storage;
@@ -48,7 +49,7 @@ pub struct Member {
 }
 
 impl Common {
-    /// Starts logging, raises the file limit and listens for signals.
+    /// Starts logging, settles the process's limits and memory, and listens for signals.
     ///
     /// # Errors
     /// Where the log filter cannot be read.
@@ -59,6 +60,7 @@ impl Common {
         };
         logging::init(&self.log, format).map_err(anyhow::Error::msg)?;
         raise_file_limit();
+        memory::use_small_pages();
         let shutdown = Shutdown::new();
         end_on_signals(&shutdown)?;
         std::fs::create_dir_all(&self.data_dir)
