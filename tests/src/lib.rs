@@ -5,6 +5,7 @@ pub mod linearizability;
 pub mod lone;
 pub mod register;
 pub mod seed;
+pub mod transcript;
 pub mod watchers;
 pub mod writers;
 
