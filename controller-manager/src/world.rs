@@ -156,7 +156,8 @@ impl World {
             .index(|set, namespaces| masterless(&set.meta, namespaces));
         let others = kinds::RESOURCES
             .iter()
-            .filter(|resource| !OWN_VIEW.contains(resource) && resource.has_verb("watch"));
+            .filter(|resource| resource.is_storage() && resource.has_verb("watch"))
+            .filter(|resource| !OWN_VIEW.contains(resource));
         let others = others.map(|resource| Arc::new(Kind::new(resource)));
         Self {
             api,

@@ -241,15 +241,19 @@ pub(super) fn start(from_revision: i64) -> Start {
 
 /// An object as an answer carries it.
 pub(super) fn object(entry: Entry, format: pb::BodyFormat) -> Result<pb::Object, ApiError> {
-    let resource = kinds::of_key(&entry.key).ok_or_else(ApiError::resource_not_found)?;
+    // Not by the key: a Scale, or another version than the stored one, is of another kind than the object kept there.
+    let Some((api_version, kind)) = coracle_api::encode::head(&entry.json) else {
+        return Err(ApiError::internal(format!("read {}: its JSON has no kind", entry.key)));
+    };
+    let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
     let body = match format {
         pb::BodyFormat::None => None,
         pb::BodyFormat::Unspecified | pb::BodyFormat::Json => Some(pb::object::Body::Json(entry.json)),
         pb::BodyFormat::Struct => Some(pb::object::Body::Struct(structure(&entry.json)?)),
     };
     Ok(pb::Object {
-        api_version: resource.api_version.to_owned(),
-        kind: resource.kind.to_owned(),
+        api_version,
+        kind,
         namespace: entry.attributes.namespace.to_string(),
         name: entry.attributes.name.to_string(),
         uid: entry.attributes.uid.to_string(),

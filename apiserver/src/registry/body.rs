@@ -5,13 +5,15 @@ use coracle_api::{
     object::{self, Decoded, Duplicates},
 };
 
-use super::{Context, FieldValidation};
+use super::{Context, FieldValidation, plan::View};
 
-/// A body that became an object.
+/// A body that became an object of the stored version.
 pub(super) struct Body {
     pub object: Box<dyn Object>,
     /// What the client is told about it.
     pub warnings: Vec<String>,
+    /// How the client wants to see the object.
+    pub view: View,
 }
 
 /// Reads a body that a client sent, and judges the fields that the schema does not know.
@@ -33,7 +35,7 @@ pub(super) fn decode(ctx: &Context, resource: &'static Resource, json: &[u8]) ->
                 .map_or(*api_version, |(_, version)| version),
         )));
     }
-    Ok(body(ctx, decoded))
+    Ok(body(ctx, resource, decoded))
 }
 
 /// Reads an object as `patch` left it. What is strange about its fields is the patch's fault.
@@ -53,16 +55,21 @@ pub(super) fn decode_patched(
         let error = FieldError::invalid(&Path::new("patch"), &*shown, error);
         return Err(ApiError::invalid(resource, "", vec![error]));
     }
-    Ok(body(ctx, decoded))
+    Ok(body(ctx, resource, decoded))
 }
 
-fn body(ctx: &Context, decoded: Decoded) -> Body {
+fn body(ctx: &Context, resource: &'static Resource, decoded: Decoded) -> Body {
     let warnings = match ctx.options.field_validation {
         FieldValidation::Warn => decoded.warnings(),
         FieldValidation::Ignore | FieldValidation::Strict => Vec::new(),
     };
+    let object = match resource.stored_as {
+        Some(stored) => (stored.convert)(decoded.object, stored.resource),
+        None => decoded.object,
+    };
     Body {
-        object: decoded.object,
+        object,
         warnings,
+        view: View::of(resource),
     }
 }

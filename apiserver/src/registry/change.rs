@@ -87,7 +87,11 @@ impl Registry {
         (namespace, name): (&str, &str),
         body: Body,
     ) -> Result<Plan, ApiError> {
-        let Body { mut object, warnings } = body;
+        let Body {
+            mut object,
+            warnings,
+            view,
+        } = body;
         let object = &mut *object;
         let behaviour = strategy::of(resource);
         meta::place(object, resource, namespace, name)?;
@@ -114,7 +118,7 @@ impl Registry {
             object,
             Change::Create { was_generated },
             warnings,
-            View::Whole,
+            view,
         );
         self.with_reservation(plan, reservation)
     }
@@ -208,7 +212,11 @@ impl Registry {
         let is_scale = subresource == "scale";
         let shown = self.shown(
             current.entry.clone(),
-            if is_scale { View::Scale } else { View::Whole },
+            if is_scale {
+                View::Scale
+            } else {
+                View::of(target.resource)
+            },
         )?;
         let before: serde_json::Value = serde_json::from_slice(&shown.json).map_err(ApiError::internal)?;
         let after = patch::apply(patch_type, target.resource, &before, patch)?;
@@ -250,7 +258,11 @@ impl Registry {
         body: Body,
         was_asked: bool,
     ) -> Result<Plan, ApiError> {
-        let Body { mut object, warnings } = body;
+        let Body {
+            mut object,
+            warnings,
+            view,
+        } = body;
         let new = &mut *object;
         let resource = new.resource();
         let behaviour = strategy::of(resource);
@@ -276,7 +288,7 @@ impl Registry {
         } else {
             Change::Replace { current, was_asked }
         };
-        let plan = self.plan_change(ctx, overlay, new, change, warnings, View::Whole);
+        let plan = self.plan_change(ctx, overlay, new, change, warnings, view);
         self.with_reservation(plan, reservation)
     }
 
@@ -356,9 +368,9 @@ impl Registry {
 }
 
 /// The answer of a delete that changes nothing.
-pub(super) fn unchanged(current: Current) -> Plan {
+pub(super) fn unchanged(entry: super::Entry) -> Plan {
     Plan::Done(Written {
-        entry: current.entry,
+        entry,
         created: false,
         removed: false,
         warnings: Vec::new(),

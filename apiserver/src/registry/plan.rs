@@ -72,8 +72,21 @@ pub(super) enum View {
     /// As it is.
     #[default]
     Whole,
+    /// As this version of its kind, which is not the stored one.
+    Version(&'static Resource),
     /// As an `autoscaling/v1` Scale.
     Scale,
+}
+
+impl View {
+    /// How `resource` shows its objects.
+    pub fn of(resource: &'static Resource) -> Self {
+        if resource.is_storage() {
+            Self::Whole
+        } else {
+            Self::Version(resource)
+        }
+    }
 }
 
 /// What to do after the store refused.
@@ -322,6 +335,7 @@ impl Registry {
     pub(super) fn shown(&self, entry: Entry, view: View) -> Result<Entry, ApiError> {
         match view {
             View::Whole => Ok(entry),
+            View::Version(resource) => entry.served(resource),
             View::Scale => super::scale::entry(entry),
         }
     }

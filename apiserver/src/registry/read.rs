@@ -34,8 +34,8 @@ impl Registry {
     /// [`ApiError`]: not found, or a revision that is gone or has not happened.
     pub async fn get(&self, target: &Target, subresource: &str, at: Option<i64>) -> Result<Entry, ApiError> {
         let view = match subresource {
-            "" => View::Whole,
-            "status" if target.resource.has_status() => View::Whole,
+            "" => View::of(target.resource),
+            "status" if target.resource.has_status() => View::of(target.resource),
             "scale" if target.resource.subresource("scale").is_some() => View::Scale,
             _ => return Err(ApiError::resource_not_found()),
         };
@@ -69,11 +69,10 @@ impl Registry {
     /// # Errors
     /// [`ApiError`]: a bad token or selector, or a revision that is gone or has not happened.
     pub async fn list(&self, request: &ListRequest) -> Result<ListResult, ApiError> {
-        check_fields(request.resource, &request.fields)?;
         let filter = Filter {
             namespace: request.namespace.clone(),
             labels: request.labels.clone(),
-            fields: request.fields.clone(),
+            fields: stored_fields(request.resource, &request.fields)?,
             node_names: Vec::new(),
         };
         let (at, start_after, is_continued) = match &request.continue_token {
@@ -98,7 +97,7 @@ impl Registry {
                 // As upstream: counting what a selector leaves out is promised to nobody.
                 remaining: (remaining > 0 && !is_filtered).then_some(remaining),
                 revision: page.revision,
-                entries: page.entries,
+                entries: served(request.resource, page.entries)?,
             });
         }
         let at = at.unwrap_or_else(|| self.revision());
@@ -173,7 +172,7 @@ impl Registry {
             .map_err(ApiError::internal)??;
         let continue_token = has_more.then(|| continue_after(request, at, &entries));
         Ok(ListResult {
-            entries,
+            entries: served(request.resource, entries)?,
             revision: at,
             continue_token,
             remaining: None,
@@ -194,7 +193,7 @@ impl Registry {
             from,
             bookmarks,
         } = request;
-        check_fields(resource, &fields)?;
+        let fields = stored_fields(resource, &fields)?;
         let from = match from {
             Start::After(revision) if revision <= 0 => Start::Now { initial: true },
             from => from,
@@ -213,13 +212,25 @@ impl Registry {
     }
 }
 
-fn check_fields(resource: &Resource, fields: &FieldSelector) -> Result<(), ApiError> {
+/// The entries as `resource` shows them.
+fn served(resource: &'static Resource, entries: Vec<Entry>) -> Result<Vec<Entry>, ApiError> {
+    if resource.is_storage() {
+        return Ok(entries);
+    }
+    entries.into_iter().map(|entry| entry.served(resource)).collect()
+}
+
+/// The selector with the names that the stored version has for its fields, which must be selectable.
+fn stored_fields(resource: &Resource, fields: &FieldSelector) -> Result<FieldSelector, ApiError> {
     match fields
         .terms()
         .iter()
         .find(|term| !resource.selectable_fields.contains(&&*term.field))
     {
-        None => Ok(()),
+        None => Ok(match resource.stored_as {
+            Some(stored) => fields.renamed(stored.fields),
+            None => fields.clone(),
+        }),
         Some(term) => Err(ApiError::bad_request(format!(
             "field label not supported: {}",
             term.field

@@ -47,9 +47,13 @@ impl Registry {
                 current: &current,
                 was_asked,
             },
-            Decision::Leave => return Ok(unchanged(current)),
+            Decision::Leave => {
+                let entry = self.shown(current.entry, View::of(target.resource))?;
+                return Ok(unchanged(entry));
+            }
         };
-        self.plan_change(ctx, overlay, object, change, Vec::new(), View::Whole)
+        let view = View::of(target.resource);
+        self.plan_change(ctx, overlay, object, change, Vec::new(), view)
     }
 
     /// Decides what becomes of the object, and marks it where it stays for now.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use coracle_api::{ApiError, Resource, Subresource, kinds::RESOURCES};
+use coracle_api::{ApiError, Resource, Subresource, kinds, kinds::RESOURCES};
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -180,13 +180,13 @@ pub(crate) fn group_names() -> Vec<&'static str> {
         .collect()
 }
 
-/// The versions of a group.
+/// The versions of a group, the preferred one first.
 pub(crate) fn versions(group: &str) -> Vec<&'static str> {
     let own = RESOURCES.iter().filter(|resource| resource.group == group);
-    own.map(|resource| resource.version)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+    let mut versions: Vec<&'static str> = own.map(|resource| resource.version).collect();
+    versions.sort_by(|one, other| kinds::compare_versions(one, other));
+    versions.dedup();
+    versions
 }
 
 /// The resources of a version of a group, by name.

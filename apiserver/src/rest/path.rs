@@ -122,9 +122,7 @@ fn is_group(group: &str) -> bool {
 }
 
 fn is_version(group: &str, version: &str) -> bool {
-    RESOURCES
-        .iter()
-        .any(|resource| resource.group == group && resource.version == version)
+    kinds::is_version(group, version)
 }
 
 fn in_version(group: &str, version: &str, rest: &[&str]) -> Route {

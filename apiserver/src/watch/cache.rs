@@ -110,7 +110,9 @@ impl WatchCache {
         let mut state = cache.state.write();
         state.revision = revision;
         state.window = Window::new(kinds, revision, window_bytes, is_kept);
-        for (latest, resource) in state.kinds.iter_mut().zip(kinds::RESOURCES) {
+        // Versions that are not stored have a place and no objects of their own.
+        let rows = state.kinds.iter_mut().zip(kinds::RESOURCES);
+        for (latest, resource) in rows.filter(|(_, resource)| resource.is_storage()) {
             latest.load(&*store, resource, describe, revision)?;
         }
         drop(state);
@@ -126,17 +128,15 @@ impl WatchCache {
     /// An object as it is now.
     #[must_use]
     pub fn get(&self, resource: &Resource, key: &str) -> Option<Entry> {
-        let kind = kind_of(resource)?;
-        self.state.read().kinds.get(kind)?.entries.get(key).cloned()
+        self.state.read().kinds.get(kind_of(resource))?.entries.get(key).cloned()
     }
 
     /// How many objects of a kind there are.
     #[must_use]
     pub fn count(&self, resource: &Resource) -> usize {
         let state = self.state.read();
-        kind_of(resource)
-            .and_then(|kind| state.kinds.get(kind))
-            .map_or(0, |latest| latest.entries.len())
+        let latest = state.kinds.get(kind_of(resource));
+        latest.map_or(0, |latest| latest.entries.len())
     }
 
     /// Objects after `start_after` in key order, at most `limit` (zero for all). With `at`, the page shows that
@@ -153,7 +153,7 @@ impl WatchCache {
         let limit = if limit == 0 { usize::MAX } else { limit };
         let prefix = prefix_of(resource, &filter.namespace);
         let state = self.state.read();
-        let latest = state.kinds.get(kind_of(resource)?)?;
+        let latest = state.kinds.get(kind_of(resource))?;
         if at.is_some_and(|at| at < latest.revision || at > state.revision) {
             return None;
         }
@@ -301,7 +301,7 @@ impl Publisher for WatchCache {
             let Some(resource) = kinds::of_key(&published.key) else {
                 continue;
             };
-            let Some(kind) = kind_of(resource) else { continue };
+            let kind = kind_of(resource);
             let describe = |_| Arc::new((self.describe)(resource, &published.json).unwrap_or_default());
             let attributes = Arc::clone(&published.attachment)
                 .downcast::<Attributes>()
@@ -313,7 +313,9 @@ impl Publisher for WatchCache {
                 attributes,
             };
             let deleted = published.kind == ChangeKind::Delete;
-            let latest = &mut state.kinds[kind];
+            let Some(latest) = state.kinds.get_mut(kind) else {
+                continue;
+            };
             latest.revision = published.revision;
             let previous = if deleted {
                 latest.entries.remove(&published.key)
@@ -335,9 +337,9 @@ impl Publisher for WatchCache {
     }
 }
 
-/// The place of a kind in the table.
-pub(super) fn kind_of(resource: &Resource) -> Option<usize> {
-    kinds::RESOURCES.iter().position(|row| *row == resource)
+/// The place of a kind in the table: all its versions are one.
+pub(super) fn kind_of(resource: &Resource) -> usize {
+    resource.storage().place
 }
 
 fn prefix_of(resource: &Resource, namespace: &str) -> String {

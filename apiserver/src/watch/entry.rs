@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use coracle_api::{LabelSet, Labels};
+use coracle_api::{ApiError, LabelSet, Labels, Resource, object};
 use coracle_store::Key;
 
 /// One object at one revision. Cloning shares everything.
@@ -17,6 +17,24 @@ pub struct Entry {
     pub json: Bytes,
     /// What selectors look at.
     pub attributes: Arc<Attributes>,
+}
+
+impl Entry {
+    /// The object as `resource` serves it, which may be another version than the stored one. Costs nothing where it is
+    /// the same.
+    ///
+    /// # Errors
+    /// Internal, where the stored object cannot be read.
+    pub fn served(self, resource: &'static Resource) -> Result<Self, ApiError> {
+        if resource.is_storage() {
+            return Ok(self);
+        }
+        let json = object::served(resource, &self.json).map_err(ApiError::internal)?;
+        Ok(Self {
+            json: json.into(),
+            ..self
+        })
+    }
 }
 
 impl fmt::Debug for Entry {

@@ -57,7 +57,7 @@ impl Watch {
         from: Start,
         bookmarks: bool,
     ) -> Result<Self, ApiError> {
-        let kind = kind_of(resource).ok_or_else(ApiError::resource_not_found)?;
+        let kind = kind_of(resource);
         filter.node_names.sort_unstable();
         let bookmark_at = cache.clock.monotonic() + BOOKMARK_INTERVAL;
         let mut watch = Self {
@@ -102,9 +102,21 @@ impl Watch {
         if self.has_ended {
             return None;
         }
-        let outcome = self.more().await;
+        let outcome = self.more().await.and_then(|events| self.served(events));
         self.has_ended = outcome.is_err();
         Some(outcome)
+    }
+
+    /// The events with their objects in the version that is watched.
+    fn served(&self, mut events: Vec<Event>) -> Result<Vec<Event>, ApiError> {
+        if self.resource.is_storage() {
+            return Ok(events);
+        }
+        for event in &mut events {
+            let stored = event.entry.take();
+            event.entry = stored.map(|entry| entry.served(self.resource)).transpose()?;
+        }
+        Ok(events)
     }
 
     /// Whether the present objects have all been told.

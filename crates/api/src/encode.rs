@@ -70,6 +70,17 @@ pub fn encode_value(value: &serde_json::Value) -> Option<Canonical> {
     })
 }
 
+/// `apiVersion` and `kind` of JSON in canonical order; `None` where it is in another.
+pub fn head(json: &[u8]) -> Option<(&str, &str)> {
+    let rest = json.strip_prefix(b"{\"apiVersion\":\"")?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    let (api_version, rest) = rest.split_at_checked(end)?;
+    let rest = rest.strip_prefix(b"\",\"kind\":\"")?;
+    let end = rest.iter().position(|byte| *byte == b'"')?;
+    let kind = rest.get(..end)?;
+    Some((std::str::from_utf8(api_version).ok()?, std::str::from_utf8(kind).ok()?))
+}
+
 fn push_field(json: &mut Vec<u8>, name: &str, value: &serde_json::Value) -> Option<()> {
     json.push(if json.is_empty() { b'{' } else { b',' });
     serde_json::to_writer(&mut *json, name).ok()?;

@@ -6,12 +6,14 @@
 
 use std::fmt;
 
-use crate::object::DecodeFn;
+use crate::object::{DecodeFn, Object};
 
+mod index;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use index::{by_path, compare_versions, find, is_version, of_key, of_object};
 pub use table::*;
 
 /// The verbs of an ordinary resource, in discovery's order.
@@ -30,6 +32,8 @@ pub const ALL_VERBS: &[&str] = &[
 ///
 /// Source: the Kubernetes API reference and what discovery of a real apiserver answers.
 pub struct Resource {
+    /// The row's place in [`RESOURCES`]; rows that are made at run time go on counting.
+    pub place: usize,
     /// API group; empty for the core group.
     pub group: &'static str,
     /// API version inside the group.
@@ -56,8 +60,27 @@ pub struct Resource {
     pub store_prefix: &'static str,
     /// `group/version`, or only the version for the core group.
     pub api_version: &'static str,
+    /// The version that is stored, where this is another one of the same kind.
+    pub stored_as: Option<&'static StoredAs>,
     pub(crate) decode: DecodeFn,
 }
+
+/// How a version that is served and not stored shares the objects of the one that is.
+///
+/// Store, watch cache, strategies, defaults and validation know the stored row only. A body is converted when it has
+/// been decoded, an answer when it is given; nothing in between sees the other version.
+pub struct StoredAs {
+    /// The row whose objects these are; it has the same store prefix.
+    pub resource: &'static Resource,
+    /// Makes an object of either row one of the other.
+    pub convert: ConvertFn,
+    /// Selectable fields that the two versions call differently: the name here, and the name there.
+    pub fields: &'static [(&'static str, &'static str)],
+}
+
+/// Turns an object into one of `resource`, which is another version of its kind. What the other version has no field
+/// for is kept in annotations, so that there and back loses nothing.
+pub type ConvertFn = fn(object: Box<dyn Object>, resource: &'static Resource) -> Box<dyn Object>;
 
 /// One subresource of a [`Resource`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +98,16 @@ pub struct Subresource {
 }
 
 impl Resource {
+    /// The row under which the store and the watch cache know these objects.
+    pub fn storage(&self) -> &Resource {
+        self.stored_as.map_or(self, |stored| stored.resource)
+    }
+
+    /// Whether objects are stored in this version.
+    pub fn is_storage(&self) -> bool {
+        self.stored_as.is_none()
+    }
+
     /// `group/version`, or only the version for the core group; the `apiVersion` of an object.
     pub fn api_version(&self) -> &'static str {
         self.api_version
@@ -125,18 +158,11 @@ impl Resource {
     pub fn has_status(&self) -> bool {
         self.subresource("status").is_some()
     }
-
-    fn is_named(&self, name: &str) -> bool {
-        self.kind.eq_ignore_ascii_case(name)
-            || self.plural == name
-            || self.singular == name
-            || self.short_names.contains(&name)
-    }
 }
 
 impl PartialEq for Resource {
     fn eq(&self, other: &Self) -> bool {
-        self.plural == other.plural && self.group == other.group && self.version == other.version
+        self.place == other.place
     }
 }
 
@@ -144,9 +170,7 @@ impl Eq for Resource {}
 
 impl std::hash::Hash for Resource {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.plural.hash(state);
-        self.group.hash(state);
-        self.version.hash(state);
+        self.place.hash(state);
     }
 }
 
@@ -172,60 +196,4 @@ impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.qualified())
     }
-}
-
-/// Finds a resource by `name`: a kind, plural, singular or short name, a plural with its group
-/// (`deployments.apps`, `deployments.v1.apps`), or everything at once (`apps/v1/Deployment`).
-///
-/// `api_version` narrows the search where it is not empty. Where two groups share a name the first row wins, as the
-/// first group in discovery does for kubectl.
-pub fn find(api_version: &str, name: &str) -> Option<&'static Resource> {
-    let (api_version, name) = match name.rsplit_once('/') {
-        Some((prefix, rest)) if api_version.is_empty() || api_version == prefix => (prefix, rest),
-        Some(_) => return None,
-        None => (api_version, name),
-    };
-    let fits = |resource: &&&Resource| api_version.is_empty() || resource.api_version == api_version;
-    if let Some(found) = RESOURCES
-        .iter()
-        .filter(fits)
-        .find(|resource| resource.is_named(name))
-    {
-        return Some(found);
-    }
-    let (plural, group) = name.split_once('.')?;
-    RESOURCES
-        .iter()
-        .filter(fits)
-        .find(|resource| {
-            let versioned = group
-                .strip_prefix(resource.version)
-                .and_then(|rest| rest.strip_prefix('.'));
-            resource.is_named(plural) && (resource.group == group || versioned == Some(resource.group))
-        })
-        .copied()
-}
-
-/// Finds the resource that a REST path names: exact group, version and plural.
-pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES
-        .iter()
-        .find(|resource| resource.group == group && resource.version == version && resource.plural == plural)
-        .copied()
-}
-
-/// Finds the resource of an object's `apiVersion` and `kind`, both exact.
-pub fn of_object(api_version: &str, kind: &str) -> Option<&'static Resource> {
-    RESOURCES
-        .iter()
-        .find(|resource| resource.api_version == api_version && resource.kind == kind)
-        .copied()
-}
-
-/// Finds the resource whose store prefix `key` starts with.
-pub fn of_key(key: &str) -> Option<&'static Resource> {
-    RESOURCES
-        .iter()
-        .find(|resource| key.starts_with(resource.store_prefix))
-        .copied()
 }

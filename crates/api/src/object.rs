@@ -140,6 +140,16 @@ pub fn decode(resource: &Resource, json: &[u8], duplicates: Duplicates) -> Resul
     })
 }
 
+/// The JSON of a stored object as `resource` shows it, which may be another version than the stored one.
+pub fn served(resource: &'static Resource, stored: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let storage = resource.storage();
+    let (object, _) = (storage.decode)(stored).map_err(|source| DecodeError::broken(stored, &source))?;
+    Ok(match resource.stored_as {
+        Some(other) => (other.convert)(object, resource).to_json(),
+        None => object.to_json(),
+    })
+}
+
 /// Reads a typed object from JSON that is known to be sound, such as what the store holds.
 pub fn typed<T: BuiltIn>(json: &[u8]) -> Result<T, DecodeError> {
     T::parse(json).map_err(|source| DecodeError::broken(json, &source))

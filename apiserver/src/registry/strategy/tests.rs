@@ -12,7 +12,7 @@ fn attributes(resource: &'static Resource, object: &Value) -> Attributes {
 #[test]
 fn every_kind_has_a_strategy_and_describes_its_selectable_fields() {
     for resource in kinds::RESOURCES {
-        assert_eq!(of(resource).resource(), *resource);
+        assert_eq!(of(resource).resource(), resource.storage());
         let object = json!({"metadata": {"name": "x"}});
         for (field, _) in &attributes(resource, &object).fields {
             assert!(

@@ -53,7 +53,7 @@ impl NamespaceController {
         let mut contents = Vec::new();
         for resource in RESOURCES
             .iter()
-            .filter(|resource| resource.namespaced && resource.has_verb("delete"))
+            .filter(|resource| resource.namespaced && resource.is_storage() && resource.has_verb("delete"))
         {
             let query = ListQuery {
                 namespace: namespace.to_owned(),

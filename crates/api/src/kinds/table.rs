@@ -11,8 +11,20 @@ mod pods;
 
 pub use self::{apps::*, coordination::*, core::*, pods::*};
 
-/// Every built-in resource, in the order in which they should be created: what others need comes first.
-pub static RESOURCES: &[&Resource] = &[
+/// Makes the list of rows and numbers them.
+macro_rules! rows {
+    ($($row:ident,)*) => {
+        /// Every built-in resource, in the order in which they should be created: what others need comes first. Of two
+        /// versions of one kind the preferred one comes first.
+        pub static RESOURCES: &[&Resource] = &[$($row,)*];
+
+        /// The places of the rows in [`RESOURCES`], which each row carries.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "places are named as their rows are")]
+        enum Place { $($row,)* }
+    };
+}
+
+rows! {
     NAMESPACE,
     NODE,
     PERSISTENT_VOLUME,
@@ -26,7 +38,7 @@ pub static RESOURCES: &[&Resource] = &[
     DEPLOYMENT,
     LEASE,
     EVENT,
-];
+}
 
 const META_FIELDS: &[&str] = &["metadata.name", "metadata.namespace"];
 const CLUSTER_FIELDS: &[&str] = &["metadata.name"];

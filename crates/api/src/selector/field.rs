@@ -106,6 +106,18 @@ impl FieldSelector {
         Some(&term.value)
     }
 
+    /// The selector with its fields called as another version of a kind calls them: pairs of a name here and a name
+    /// there.
+    pub fn renamed(&self, names: &[(&str, &str)]) -> Self {
+        let mut renamed = self.clone();
+        for term in &mut renamed.terms {
+            if let Some((_, name)) = names.iter().find(|(own, _)| **own == *term.field) {
+                term.field = (*name).into();
+            }
+        }
+        renamed
+    }
+
     /// The conditions, sorted as text.
     pub fn terms(&self) -> &[FieldTerm] {
         &self.terms

@@ -2,11 +2,12 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 
-use super::{ALL_VERBS, META_FIELDS, READ_WRITE, Resource, SCALE, own};
+use super::{ALL_VERBS, META_FIELDS, Place, READ_WRITE, Resource, SCALE, own};
 use crate::object::BuiltIn;
 
 /// ReplicaSets: a number of equal pods.
 pub static REPLICA_SET: &Resource = &Resource {
+    place: Place::REPLICA_SET as usize,
     group: "apps",
     version: "v1",
     kind: "ReplicaSet",
@@ -20,11 +21,13 @@ pub static REPLICA_SET: &Resource = &Resource {
     selectable_fields: &["metadata.name", "metadata.namespace", "status.replicas"],
     store_prefix: "/apps/replicasets/",
     api_version: "apps/v1",
+    stored_as: None,
     decode: <ReplicaSet as BuiltIn>::decode,
 };
 
 /// Deployments: ReplicaSets that roll.
 pub static DEPLOYMENT: &Resource = &Resource {
+    place: Place::DEPLOYMENT as usize,
     group: "apps",
     version: "v1",
     kind: "Deployment",
@@ -38,5 +41,6 @@ pub static DEPLOYMENT: &Resource = &Resource {
     selectable_fields: META_FIELDS,
     store_prefix: "/apps/deployments/",
     api_version: "apps/v1",
+    stored_as: None,
     decode: <Deployment as BuiltIn>::decode,
 };

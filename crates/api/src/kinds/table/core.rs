@@ -5,11 +5,12 @@ use k8s_openapi::api::core::v1::{
     ServiceAccount,
 };
 
-use super::{ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, READ_WRITE, Resource, own};
+use super::{ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, Place, READ_WRITE, Resource, own};
 use crate::object::BuiltIn;
 
 /// Namespaces: the scope of most names.
 pub static NAMESPACE: &Resource = &Resource {
+    place: Place::NAMESPACE as usize,
     group: "",
     version: "v1",
     kind: "Namespace",
@@ -26,11 +27,13 @@ pub static NAMESPACE: &Resource = &Resource {
     selectable_fields: &["metadata.name", "status.phase"],
     store_prefix: "/namespaces/",
     api_version: "v1",
+    stored_as: None,
     decode: <Namespace as BuiltIn>::decode,
 };
 
 /// Nodes: the machines that run pods.
 pub static NODE: &Resource = &Resource {
+    place: Place::NODE as usize,
     group: "",
     version: "v1",
     kind: "Node",
@@ -44,11 +47,13 @@ pub static NODE: &Resource = &Resource {
     selectable_fields: &["metadata.name", "spec.unschedulable"],
     store_prefix: "/nodes/",
     api_version: "v1",
+    stored_as: None,
     decode: <Node as BuiltIn>::decode,
 };
 
 /// PersistentVolumes: storage that outlives pods.
 pub static PERSISTENT_VOLUME: &Resource = &Resource {
+    place: Place::PERSISTENT_VOLUME as usize,
     group: "",
     version: "v1",
     kind: "PersistentVolume",
@@ -62,11 +67,13 @@ pub static PERSISTENT_VOLUME: &Resource = &Resource {
     selectable_fields: CLUSTER_FIELDS,
     store_prefix: "/persistentvolumes/",
     api_version: "v1",
+    stored_as: None,
     decode: <PersistentVolume as BuiltIn>::decode,
 };
 
 /// ServiceAccounts: identities of pods.
 pub static SERVICE_ACCOUNT: &Resource = &Resource {
+    place: Place::SERVICE_ACCOUNT as usize,
     group: "",
     version: "v1",
     kind: "ServiceAccount",
@@ -80,11 +87,13 @@ pub static SERVICE_ACCOUNT: &Resource = &Resource {
     selectable_fields: META_FIELDS,
     store_prefix: "/serviceaccounts/",
     api_version: "v1",
+    stored_as: None,
     decode: <ServiceAccount as BuiltIn>::decode,
 };
 
 /// Secrets: data that the store seals.
 pub static SECRET: &Resource = &Resource {
+    place: Place::SECRET as usize,
     group: "",
     version: "v1",
     kind: "Secret",
@@ -98,11 +107,13 @@ pub static SECRET: &Resource = &Resource {
     selectable_fields: &["metadata.name", "metadata.namespace", "type"],
     store_prefix: "/secrets/",
     api_version: "v1",
+    stored_as: None,
     decode: <Secret as BuiltIn>::decode,
 };
 
 /// ConfigMaps: data that is not secret.
 pub static CONFIG_MAP: &Resource = &Resource {
+    place: Place::CONFIG_MAP as usize,
     group: "",
     version: "v1",
     kind: "ConfigMap",
@@ -116,11 +127,13 @@ pub static CONFIG_MAP: &Resource = &Resource {
     selectable_fields: META_FIELDS,
     store_prefix: "/configmaps/",
     api_version: "v1",
+    stored_as: None,
     decode: <ConfigMap as BuiltIn>::decode,
 };
 
 /// PersistentVolumeClaims: requests for storage.
 pub static PERSISTENT_VOLUME_CLAIM: &Resource = &Resource {
+    place: Place::PERSISTENT_VOLUME_CLAIM as usize,
     group: "",
     version: "v1",
     kind: "PersistentVolumeClaim",
@@ -134,11 +147,13 @@ pub static PERSISTENT_VOLUME_CLAIM: &Resource = &Resource {
     selectable_fields: META_FIELDS,
     store_prefix: "/persistentvolumeclaims/",
     api_version: "v1",
+    stored_as: None,
     decode: <PersistentVolumeClaim as BuiltIn>::decode,
 };
 
 /// Services: stable addresses of pods.
 pub static SERVICE: &Resource = &Resource {
+    place: Place::SERVICE as usize,
     group: "",
     version: "v1",
     kind: "Service",
@@ -157,11 +172,13 @@ pub static SERVICE: &Resource = &Resource {
     ],
     store_prefix: "/services/",
     api_version: "v1",
+    stored_as: None,
     decode: <Service as BuiltIn>::decode,
 };
 
 /// Events: what happened to objects, for people to read.
 pub static EVENT: &Resource = &Resource {
+    place: Place::EVENT as usize,
     group: "",
     version: "v1",
     kind: "Event",
@@ -189,5 +206,6 @@ pub static EVENT: &Resource = &Resource {
     ],
     store_prefix: "/events/",
     api_version: "v1",
+    stored_as: None,
     decode: <Event as BuiltIn>::decode,
 };

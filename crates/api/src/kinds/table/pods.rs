@@ -2,11 +2,12 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{ALL_VERBS, READ_WRITE, Resource, Subresource, own};
+use super::{ALL_VERBS, Place, READ_WRITE, Resource, Subresource, own};
 use crate::object::BuiltIn;
 
 /// Pods: what runs.
 pub static POD: &Resource = &Resource {
+    place: Place::POD as usize,
     group: "",
     version: "v1",
     kind: "Pod",
@@ -43,5 +44,6 @@ pub static POD: &Resource = &Resource {
     ],
     store_prefix: "/pods/",
     api_version: "v1",
+    stored_as: None,
     decode: <Pod as BuiltIn>::decode,
 };

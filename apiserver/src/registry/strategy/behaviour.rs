@@ -1,0 +1,136 @@
+//! What the generic registry sees of a strategy: any object, no type.
+
+use coracle_api::{
+    ApiError, Labels, Object, Resource,
+    object::{self, BuiltIn},
+};
+use coracle_store::Fence;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Scale, Strategy};
+use crate::watch::Attributes;
+
+/// [`Strategy`] without the type: what the generic registry calls. Every object passed must be of the strategy's kind.
+#[allow(
+    missing_docs,
+    reason = "each method is the one of Strategy with the same name"
+)]
+pub trait Behaviour: Send + Sync {
+    fn resource(&self) -> &'static Resource;
+    /// Reads an object that is known to be sound.
+    fn parse(&self, json: &[u8]) -> Result<Box<dyn Object>, ApiError>;
+    fn prepare_create(&self, object: &mut dyn Object);
+    fn prepare_update(&self, new: &mut dyn Object, old: &dyn Object);
+    fn prepare_status_update(&self, new: &mut dyn Object, old: &dyn Object);
+    fn prepare_finalize(&self, new: &mut dyn Object, old: &dyn Object);
+    fn is_spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool>;
+    /// Whether objects of this kind have a generation.
+    fn has_generation(&self, object: &dyn Object) -> bool;
+    fn attributes(&self, object: &dyn Object) -> Attributes;
+    fn grace_seconds(&self, object: &dyn Object, asked: Option<i64>) -> i64;
+    fn is_finalized(&self, object: &dyn Object) -> bool;
+    fn mark_deleting(&self, object: &mut dyn Object);
+    fn refuse_delete(&self, object: &dyn Object) -> Option<&'static str>;
+    fn fence(&self, object: &dyn Object) -> Option<Fence>;
+    fn scale(&self, object: &dyn Object) -> Option<Scale>;
+    fn set_scale(&self, object: &mut dyn Object, wanted: i32);
+    fn creates_on_update(&self) -> bool;
+    fn is_secret(&self) -> bool;
+}
+
+fn typed<T: BuiltIn>(object: &dyn Object) -> &T {
+    match object.downcast_ref() {
+        Some(typed) => typed,
+        None => unreachable!("a strategy is found by the object's own kind"),
+    }
+}
+
+fn typed_mut<T: BuiltIn>(object: &mut dyn Object) -> &mut T {
+    match object.downcast_mut() {
+        Some(typed) => typed,
+        None => unreachable!("a strategy is found by the object's own kind"),
+    }
+}
+
+impl<S: Strategy> Behaviour for S {
+    fn resource(&self) -> &'static Resource {
+        Strategy::resource(self)
+    }
+    fn parse(&self, json: &[u8]) -> Result<Box<dyn Object>, ApiError> {
+        let object = object::typed::<S::Kind>(json).map_err(ApiError::internal)?;
+        Ok(Box::new(object))
+    }
+    fn prepare_create(&self, object: &mut dyn Object) {
+        Strategy::prepare_create(self, typed_mut(object));
+    }
+    fn prepare_update(&self, new: &mut dyn Object, old: &dyn Object) {
+        Strategy::prepare_update(self, typed_mut(new), typed(old));
+    }
+    fn prepare_status_update(&self, new: &mut dyn Object, old: &dyn Object) {
+        Strategy::prepare_status_update(self, typed_mut(new), typed(old));
+    }
+    fn prepare_finalize(&self, new: &mut dyn Object, old: &dyn Object) {
+        Strategy::prepare_finalize(self, typed_mut(new), typed(old));
+    }
+    fn is_spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool> {
+        Strategy::is_spec_changed(self, typed(new), typed(old))
+    }
+    fn has_generation(&self, object: &dyn Object) -> bool {
+        let object = typed(object);
+        Strategy::is_spec_changed(self, object, object).is_some()
+    }
+    fn attributes(&self, object: &dyn Object) -> Attributes {
+        let fields = Strategy::fields(self, typed(object));
+        let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let ObjectMeta {
+            namespace,
+            name,
+            uid,
+            labels,
+            deletion_timestamp,
+            ..
+        } = object.metadata();
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+        Attributes {
+            namespace: text(namespace),
+            name: text(name),
+            uid: text(uid),
+            labels: labels
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect::<Labels>(),
+            fields: present
+                .map(|(name, value)| (name, value.into_boxed_str()))
+                .collect(),
+            deleting: deletion_timestamp.is_some(),
+        }
+    }
+    fn grace_seconds(&self, object: &dyn Object, asked: Option<i64>) -> i64 {
+        Strategy::grace_seconds(self, typed(object), asked)
+    }
+    fn is_finalized(&self, object: &dyn Object) -> bool {
+        Strategy::is_finalized(self, typed(object))
+    }
+    fn mark_deleting(&self, object: &mut dyn Object) {
+        Strategy::mark_deleting(self, typed_mut(object));
+    }
+    fn refuse_delete(&self, object: &dyn Object) -> Option<&'static str> {
+        Strategy::refuse_delete(self, typed(object))
+    }
+    fn fence(&self, object: &dyn Object) -> Option<Fence> {
+        Strategy::fence(self, typed(object))
+    }
+    fn scale(&self, object: &dyn Object) -> Option<Scale> {
+        Strategy::scale(self, typed(object))
+    }
+    fn set_scale(&self, object: &mut dyn Object, wanted: i32) {
+        Strategy::set_scale(self, typed_mut(object), wanted);
+    }
+    fn creates_on_update(&self) -> bool {
+        Strategy::creates_on_update(self)
+    }
+    fn is_secret(&self) -> bool {
+        Strategy::is_secret(self)
+    }
+}
