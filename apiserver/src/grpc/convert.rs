@@ -243,7 +243,10 @@ pub(super) fn start(from_revision: i64) -> Start {
 pub(super) fn object(entry: Entry, format: pb::BodyFormat) -> Result<pb::Object, ApiError> {
     // Not by the key: a Scale, or another version than the stored one, is of another kind than the object kept there.
     let Some((api_version, kind)) = coracle_api::encode::head(&entry.json) else {
-        return Err(ApiError::internal(format!("read {}: its JSON has no kind", entry.key)));
+        return Err(ApiError::internal(format!(
+            "read {}: its JSON has no kind",
+            entry.key
+        )));
     };
     let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
     let body = match format {

@@ -128,7 +128,13 @@ impl WatchCache {
     /// An object as it is now.
     #[must_use]
     pub fn get(&self, resource: &Resource, key: &str) -> Option<Entry> {
-        self.state.read().kinds.get(kind_of(resource))?.entries.get(key).cloned()
+        self.state
+            .read()
+            .kinds
+            .get(kind_of(resource))?
+            .entries
+            .get(key)
+            .cloned()
     }
 
     /// How many objects of a kind there are.

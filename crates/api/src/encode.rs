@@ -78,7 +78,10 @@ pub fn head(json: &[u8]) -> Option<(&str, &str)> {
     let rest = rest.strip_prefix(b"\",\"kind\":\"")?;
     let end = rest.iter().position(|byte| *byte == b'"')?;
     let kind = rest.get(..end)?;
-    Some((std::str::from_utf8(api_version).ok()?, std::str::from_utf8(kind).ok()?))
+    Some((
+        std::str::from_utf8(api_version).ok()?,
+        std::str::from_utf8(kind).ok()?,
+    ))
 }
 
 fn push_field(json: &mut Vec<u8>, name: &str, value: &serde_json::Value) -> Option<()> {

@@ -50,9 +50,7 @@ static ALL: &[&dyn Behaviour] = &[
 /// The behaviour of every row by its place; all versions of a kind have the one of the version that is stored.
 static BY_PLACE: LazyLock<Vec<Option<&'static dyn Behaviour>>> = LazyLock::new(|| {
     let of_row = |row: &&Resource| {
-        let own = ALL
-            .iter()
-            .find(|behaviour| behaviour.resource() == row.storage());
+        let own = ALL.iter().find(|behaviour| behaviour.resource() == row.storage());
         own.copied()
     };
     kinds::RESOURCES.iter().map(of_row).collect()

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::LazyLock;
 
 use super::{RESOURCES, Resource};
@@ -110,7 +111,8 @@ pub fn of_object(api_version: &str, kind: &str) -> Option<Row> {
 /// Finds the stored resource whose store prefix `key` starts with.
 pub fn of_key(key: &str) -> Option<Row> {
     // No prefix begins with another, so the one that fits stands directly before the key.
-    let (prefix, row) = INDEX.of_key.range::<str, _>(..=key).next_back()?;
+    let before = (Bound::Unbounded, Bound::Included(key));
+    let (prefix, row) = INDEX.of_key.range::<str, _>(before).next_back()?;
     key.starts_with(prefix).then_some(*row)
 }
 

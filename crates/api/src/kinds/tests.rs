@@ -78,7 +78,10 @@ fn qualified_names_are_those_of_error_messages() {
 fn no_store_prefix_begins_with_another() {
     for one in RESOURCES {
         for other in RESOURCES.iter().filter(|other| other.storage() != one.storage()) {
-            assert!(!other.store_prefix.starts_with(one.store_prefix), "{one:?} {other:?}");
+            assert!(
+                !other.store_prefix.starts_with(one.store_prefix),
+                "{one:?} {other:?}"
+            );
         }
     }
     for key in ["", "/", "/pod", "/pods", "/podz/a/b", "/zzz/a/b"] {
@@ -88,8 +91,28 @@ fn no_store_prefix_begins_with_another() {
 
 #[test]
 fn versions_are_ordered_as_discovery_lists_them() {
-    let mut versions = ["foo10", "v1alpha1", "v2", "v12alpha1", "v10", "foo1", "v3beta1", "v11beta2", "v1"];
+    let mut versions = [
+        "foo10",
+        "v1alpha1",
+        "v2",
+        "v12alpha1",
+        "v10",
+        "foo1",
+        "v3beta1",
+        "v11beta2",
+        "v1",
+    ];
     versions.sort_by(|one, other| compare_versions(one, other));
-    let expected = ["v10", "v2", "v1", "v11beta2", "v3beta1", "v12alpha1", "v1alpha1", "foo1", "foo10"];
+    let expected = [
+        "v10",
+        "v2",
+        "v1",
+        "v11beta2",
+        "v3beta1",
+        "v12alpha1",
+        "v1alpha1",
+        "foo1",
+        "foo10",
+    ];
     assert_eq!(versions, expected);
 }
