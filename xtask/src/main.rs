@@ -1,5 +1,10 @@
-//! Chores of the project that are run by hand: making the table of types.
+//! Chores of the project that are run by hand: `cargo run -p xtask -- schema` makes the table of types anew.
+
+mod schema;
 
 fn main() -> anyhow::Result<()> {
-    anyhow::bail!("name a chore")
+    match std::env::args().nth(1).as_deref() {
+        Some("schema") => schema::generate(),
+        _ => anyhow::bail!("name a chore: schema"),
+    }
 }

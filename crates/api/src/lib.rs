@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod names;
 pub mod object;
 pub mod patch;
+pub mod protobuf;
 pub mod quantity;
 pub mod scan;
 pub mod schema;

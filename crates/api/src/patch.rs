@@ -10,7 +10,7 @@ use crate::status::ApiError;
 pub mod json;
 pub mod merge;
 mod order;
-mod schema;
+mod rule;
 pub mod strategic;
 pub mod three_way;
 
@@ -49,6 +49,13 @@ impl PatchType {
     }
 }
 
+/// What custom resources take.
+const CUSTOM_PATCHES: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/apply-patch+yaml",
+];
+
 /// Applies a patch to an object of `resource`.
 pub fn apply(
     patch_type: PatchType,
@@ -59,6 +66,10 @@ pub fn apply(
     match patch_type {
         PatchType::Json => json::apply(object, patch),
         PatchType::Merge => merge::apply(object, patch),
+        PatchType::StrategicMerge if !rule::is_known(resource) => {
+            // Nobody knows which lists of a custom resource are maps in disguise.
+            Err(ApiError::unsupported_media_type(CUSTOM_PATCHES))
+        }
         PatchType::StrategicMerge => strategic::apply(resource, object, patch),
     }
 }

@@ -7,6 +7,14 @@
 
 use std::fmt;
 
+mod builtin;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use builtin::enclosed;
+pub use builtin::{builtin, builtin_kinds, builtin_type};
+
 /// The number of a shape inside its [`Schema`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShapeId(pub u32);

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::order::arrange;
 use super::parse_object;
-use super::schema::{self, ANY, Rule, Schema};
+use super::rule::{self, Rule};
 use crate::kinds::Resource;
+use crate::schema::View;
 use crate::status::ApiError;
 
 pub(super) const DIRECTIVE: &str = "$patch";
@@ -27,20 +28,20 @@ pub fn apply(resource: &Resource, object: &Value, patch: &[u8]) -> Result<Value,
 /// As [`apply`], with the patch parsed already.
 pub fn apply_value(resource: &Resource, object: &Value, patch: Object) -> Result<Value, ApiError> {
     let live = object.as_object().cloned().unwrap_or_default();
-    merge_object(live, patch, schema::of(resource)).map(Value::Object)
+    merge_object(live, patch, rule::shape(resource)).map(Value::Object)
 }
 
 fn refuse(message: impl Into<String>) -> ApiError {
     ApiError::bad_request(message)
 }
 
-fn merge_object(mut live: Object, mut patch: Object, schema: &Schema) -> Result<Object, ApiError> {
+fn merge_object(mut live: Object, mut patch: Object, of: View<'_>) -> Result<Object, ApiError> {
     match patch.remove(DIRECTIVE) {
         None => {}
         Some(Value::String(directive)) => match directive.as_str() {
             "merge" => {}
             "delete" => return Ok(Object::new()),
-            "replace" => return merge_object(Object::new(), patch, schema),
+            "replace" => return merge_object(Object::new(), patch, of),
             other => return Err(refuse(format!("Unknown patch type: {other} found in a map"))),
         },
         Some(other) => return Err(refuse(format!("Unknown patch type: {other} found in a map"))),
@@ -62,7 +63,7 @@ fn merge_object(mut live: Object, mut patch: Object, schema: &Schema) -> Result<
             order: orders.get(&field),
             deletions: deletions.get(&field),
         };
-        let merged = merge_field(live.remove(&field), value, schema.rule(&field), directives)?;
+        let merged = merge_field(live.remove(&field), value, Rule::of(of, &field), directives)?;
         live.insert(field, merged);
     }
     Ok(live)
@@ -126,20 +127,20 @@ struct ListDirectives<'a> {
 fn merge_field(
     live: Option<Value>,
     patch: Value,
-    rule: Rule,
+    rule: Rule<'_>,
     directives: ListDirectives<'_>,
 ) -> Result<Value, ApiError> {
     match patch {
         Value::Object(patch) => {
-            let schema = match rule {
-                Rule::Object(schema) | Rule::Union(schema) => schema,
-                Rule::List { .. } | Rule::Set | Rule::Plain => &ANY,
+            let of = match rule {
+                Rule::Object { of, .. } => of,
+                Rule::List { .. } | Rule::Set | Rule::Plain => View::any(),
             };
             let live = match live {
                 Some(Value::Object(live)) => live,
                 _ => Object::new(),
             };
-            merge_object(live, patch, schema).map(Value::Object)
+            merge_object(live, patch, of).map(Value::Object)
         }
         Value::Array(patch) => {
             let live = match live {
@@ -149,7 +150,7 @@ fn merge_field(
             let merged = match rule {
                 Rule::List { key, item, .. } => merge_list(live, patch, key, item, directives)?,
                 Rule::Set => merge_set(live, patch, directives),
-                Rule::Object(_) | Rule::Union(_) | Rule::Plain => patch,
+                Rule::Object { .. } | Rule::Plain => patch,
             };
             Ok(Value::Array(merged))
         }
@@ -178,7 +179,7 @@ fn merge_list(
     live: Vec<Value>,
     patch: Vec<Value>,
     key: &str,
-    schema: &Schema,
+    of: View<'_>,
     directives: ListDirectives<'_>,
 ) -> Result<Vec<Value>, ApiError> {
     let same = |one: &Value, other: &Value| one.get(key).is_some() && one.get(key) == other.get(key);
@@ -215,14 +216,8 @@ fn merge_list(
             return Err(missing_key(item, key));
         }
         match merged.iter_mut().find(|other| same(other, item)) {
-            Some(Value::Object(other)) => {
-                *other = merge_object(std::mem::take(other), change.clone(), schema)?
-            }
-            _ => merged.push(Value::Object(merge_object(
-                Object::new(),
-                change.clone(),
-                schema,
-            )?)),
+            Some(Value::Object(other)) => *other = merge_object(std::mem::take(other), change.clone(), of)?,
+            _ => merged.push(Value::Object(merge_object(Object::new(), change.clone(), of)?)),
         }
     }
     let wanted = if directives.order.is_some() {

@@ -6,9 +6,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{self, ANY, Rule, Schema};
+use super::rule::{self, Rule};
 use super::strategic::{DELETE_FROM_LIST, DIRECTIVE, ELEMENT_ORDER, RETAIN_KEYS};
 use crate::kinds::Resource;
+use crate::schema::View;
 
 /// Where the last applied manifest is remembered.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -54,10 +55,10 @@ pub fn diff(resource: &Resource, last: Option<&Value>, wanted: &Value, live: &Va
     let last = object(last).unwrap_or_default();
     let wanted = wanted.as_object().unwrap_or(&nothing);
     let live = live.as_object().unwrap_or(&nothing);
-    diff_object(&last, wanted, live, schema::of(resource), false)
+    diff_object(&last, wanted, live, rule::shape(resource), false)
 }
 
-fn diff_object(last: &Object, wanted: &Object, live: &Object, schema: &Schema, union: bool) -> Object {
+fn diff_object(last: &Object, wanted: &Object, live: &Object, of: View<'_>, union: bool) -> Object {
     let mut patch = Object::new();
     for (field, wanted) in wanted {
         let Some(live) = live.get(field) else {
@@ -72,7 +73,7 @@ fn diff_object(last: &Object, wanted: &Object, live: &Object, schema: &Schema, u
             last.get(field),
             wanted,
             live,
-            schema.rule(field),
+            Rule::of(of, field),
         );
     }
     for field in last
@@ -99,18 +100,17 @@ fn diff_field(
     last: Option<&Value>,
     wanted: &Value,
     live: &Value,
-    rule: Rule,
+    rule: Rule<'_>,
 ) {
     match (wanted, live, rule) {
         (Value::Object(wanted), Value::Object(live), _) => {
-            let (schema, union) = match rule {
-                Rule::Object(schema) => (schema, false),
-                Rule::Union(schema) => (schema, true),
-                Rule::List { .. } | Rule::Set | Rule::Plain => (&ANY, false),
+            let (of, union) = match rule {
+                Rule::Object { of, union } => (of, union),
+                Rule::List { .. } | Rule::Set | Rule::Plain => (View::any(), false),
             };
             let nothing = Object::new();
             let last = last.and_then(Value::as_object).unwrap_or(&nothing);
-            let change = diff_object(last, wanted, live, schema, union);
+            let change = diff_object(last, wanted, live, of, union);
             if !change.is_empty() {
                 patch.insert(field.to_owned(), Value::Object(change));
             }
@@ -131,9 +131,9 @@ fn diff_field(
 }
 
 #[derive(Clone, Copy)]
-struct ListRule {
-    key: &'static str,
-    item: &'static Schema,
+struct ListRule<'a> {
+    key: &'a str,
+    item: View<'a>,
     union: bool,
 }
 
@@ -143,13 +143,9 @@ fn diff_list(
     last: &[Value],
     wanted: &[Value],
     live: &[Value],
-    rule: ListRule,
+    rule: ListRule<'_>,
 ) {
-    let ListRule {
-        key,
-        item: schema,
-        union,
-    } = rule;
+    let ListRule { key, item: of, union } = rule;
     let find = |list: &[Value], wanted: &Value| -> Option<Object> {
         let found = list
             .iter()
@@ -163,7 +159,7 @@ fn diff_list(
             continue;
         };
         let last = find(last, item).unwrap_or_default();
-        let mut change = diff_object(&last, object, &live, schema, union);
+        let mut change = diff_object(&last, object, &live, of, union);
         if !change.is_empty() {
             change.insert(key.to_owned(), item[key].clone());
             changes.push(Value::Object(change));
