@@ -63,7 +63,7 @@ pub async fn run_over(
             .await?
             .context("read objects from the store")?,
     );
-    seed::seed(&registry, address.port())
+    seed::seed(&registry, address)
         .await
         .context("create the first objects")?;
 

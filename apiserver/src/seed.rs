@@ -1,23 +1,44 @@
-//! What a cluster has from its first moment: the four namespaces and the `kubernetes` Service. What exists is left as
-//! it is.
+//! What a cluster has from its first moment: namespaces, the `kubernetes` Service and its endpoint, the system's
+//! priority classes, the mandatory flow control, and an APIService for each version that is served. What exists is
+//! left as it is, but for the endpoint, which is where this apiserver is now.
 
-use coracle_api::{ApiError, Resource, kinds};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use coracle_api::{ApiError, Resource, kinds, validation::SYSTEM_PRIORITY_CLASSES};
 use serde_json::{Value, json};
 
-use crate::registry::{Context, Registry};
+use crate::registry::{Context, Registry, Target, Write};
+
+mod api_services;
+mod flow_control;
+#[cfg(test)]
+mod tests;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
-/// Creates what is missing. `port` is where this apiserver listens.
+/// An object to create where it is missing.
+type Seed = (&'static Resource, Value);
+
+/// Creates what is missing. `address` is where this apiserver listens.
 ///
 /// # Errors
 /// [`ApiError`] of the first object that could not be created.
-pub async fn seed(registry: &Registry, port: u16) -> Result<(), ApiError> {
-    for name in NAMESPACES {
+pub async fn seed(registry: &Registry, address: SocketAddr) -> Result<(), ApiError> {
+    let namespaces = NAMESPACES.map(|name| {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        create(registry, kinds::NAMESPACE, "", name, &namespace).await?;
-    }
-    let service = json!({
+        (kinds::NAMESPACE, namespace)
+    });
+    create(registry, namespaces.into()).await?;
+    let mut seeds = vec![(kinds::SERVICE, service(registry, address))];
+    seeds.extend(priority_classes());
+    seeds.extend(flow_control::seeds());
+    seeds.extend(api_services::seeds());
+    create(registry, seeds).await?;
+    tell_endpoint(registry, address).await
+}
+
+fn service(registry: &Registry, address: SocketAddr) -> Value {
+    json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
@@ -27,25 +48,72 @@ pub async fn seed(registry: &Registry, port: u16) -> Result<(), ApiError> {
         },
         "spec": {
             "clusterIP": registry.api_address().to_string(),
-            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": address.port()}],
         },
-    });
-    create(registry, kinds::SERVICE, "default", "kubernetes", &service).await
+    })
 }
 
-async fn create(
-    registry: &Registry,
-    resource: &'static Resource,
-    namespace: &str,
-    name: &str,
-    object: &Value,
-) -> Result<(), ApiError> {
-    let body = object.to_string().into();
-    match registry
-        .create(&Context::internal(), resource, namespace, name, body)
-        .await
-    {
-        Err(error) if !error.is_already_exists() => Err(error),
-        _ => Ok(()),
+/// Where the `kubernetes` Service leads; a restart may have moved it.
+async fn tell_endpoint(registry: &Registry, address: SocketAddr) -> Result<(), ApiError> {
+    let ip = match address.ip() {
+        own if own.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        own => own,
+    };
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": if ip.is_ipv4() { "IPv4" } else { "IPv6" },
+        "endpoints": [{"addresses": [ip.to_string()], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": address.port(), "protocol": "TCP"}],
+    });
+    let target = Target::new(kinds::ENDPOINT_SLICE, "default", "kubernetes");
+    let (ctx, body) = (Context::internal(), slice.to_string());
+    match registry.update(&ctx, target, "", body.into()).await {
+        Err(error) if error.is_not_found() => create(registry, vec![(kinds::ENDPOINT_SLICE, slice)]).await,
+        other => other.map(drop),
+    }
+}
+
+fn priority_classes() -> impl Iterator<Item = Seed> {
+    let description = |name: &str| match name {
+        "system-node-critical" => {
+            "Used for system critical pods that must not be moved from their current node."
+        }
+        _ => {
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+        }
+    };
+    SYSTEM_PRIORITY_CLASSES.into_iter().map(move |(name, value)| {
+        let class = json!({
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": name},
+            "description": description(name),
+            "value": value,
+        });
+        (kinds::PRIORITY_CLASS, class)
+    })
+}
+
+/// Creates what does not exist, in one commit.
+async fn create(registry: &Registry, seeds: Vec<Seed>) -> Result<(), ApiError> {
+    let writes = seeds.into_iter().map(|(resource, object)| Write::Create {
+        resource,
+        namespace: String::new(),
+        name: String::new(),
+        body: object.to_string().into(),
+    });
+    let results = registry
+        .batch(&Context::internal(), writes.collect(), false)
+        .await?;
+    let failed = results.into_iter().filter_map(Result::err);
+    match failed.into_iter().find(|error| !error.is_already_exists()) {
+        Some(error) => Err(error),
+        None => Ok(()),
     }
 }

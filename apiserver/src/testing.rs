@@ -33,7 +33,9 @@ impl Bench {
     /// With the first namespaces and the `kubernetes` Service.
     pub async fn new() -> Self {
         let bench = Self::empty(MemoryConfig::default());
-        seed::seed(&bench.registry, 6443).await.unwrap();
+        seed::seed(&bench.registry, ([127, 0, 0, 1], 6443).into())
+            .await
+            .unwrap();
         bench
     }
 

@@ -19,6 +19,7 @@ enum Part {
     Main,
     Status,
     Finalize,
+    Approval,
 }
 
 impl Registry {
@@ -104,6 +105,7 @@ impl Registry {
         )?;
         defaults::apply(object);
         behaviour.prepare_create(object);
+        behaviour.name_caller(object, &ctx.peer);
         refuse_invalid(resource, object, validation::create(object))?;
         self.admit_to_namespace(overlay, resource, object)?;
         let target = Target::new(resource, object.namespace(), object.name());
@@ -273,6 +275,7 @@ impl Registry {
             Part::Main => behaviour.prepare_update(new, &*old),
             Part::Status => behaviour.prepare_status_update(new, &*old),
             Part::Finalize => behaviour.prepare_finalize(new, &*old),
+            Part::Approval => behaviour.prepare_approval(new, &*old, self.env.cluster_clock.now()),
         }
         if part == Part::Main && behaviour.is_spec_changed(new, &*old) == Some(true) {
             meta::raise_generation(new);
@@ -404,6 +407,7 @@ fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
         "" => Ok(Part::Main),
         "status" if resource.has_status() => Ok(Part::Status),
         "finalize" if resource.subresource("finalize").is_some() => Ok(Part::Finalize),
+        "approval" if resource.subresource("approval").is_some() => Ok(Part::Approval),
         _ => Err(ApiError::resource_not_found()),
     }
 }

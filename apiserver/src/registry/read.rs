@@ -36,6 +36,7 @@ impl Registry {
         let view = match subresource {
             "" => View::of(target.resource),
             "status" if target.resource.has_status() => View::of(target.resource),
+            "approval" if target.resource.subresource("approval").is_some() => View::Whole,
             "scale" if target.resource.subresource("scale").is_some() => View::Scale,
             _ => return Err(ApiError::resource_not_found()),
         };

@@ -7,15 +7,33 @@
 //! Source: `pkg/apis/*/v1/defaults.go` of Kubernetes and the behaviour of a real apiserver. Applying defaults twice
 //! changes nothing.
 
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+    ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service,
 };
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
+use k8s_openapi::api::node::v1::RuntimeClass;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 
 use crate::object::Object;
 
+mod admission;
+mod classes;
 mod container;
 mod empty;
+mod networking;
+mod platform;
 mod pod;
 mod service;
 mod storage;
@@ -23,6 +41,10 @@ mod storage;
 mod tests;
 mod workload;
 
+pub use admission::{mutating_webhooks, policy, policy_binding, validating_webhooks};
+pub use classes::{csi_driver, csi_node, csi_storage_capacity, storage_class, volume_attachment};
+pub use networking::{endpoint_slice, ingress, ingress_class, network_policy};
+pub use platform::*;
 pub use pod::{pod, pod_spec, pod_template};
 pub use service::service;
 pub use storage::{persistent_volume, persistent_volume_claim};
@@ -55,6 +77,46 @@ pub fn apply(object: &mut dyn Object) {
         namespace(object);
     } else if let Some(object) = any.downcast_mut::<Node>() {
         node(object);
+    } else {
+        around(object);
+    }
+}
+
+/// Sets the defaults of the kinds around the workloads.
+fn around(object: &mut dyn Object) {
+    let any = object.as_any_mut();
+    macro_rules! each {
+        ($($type:ty: $function:path,)*) => {
+            $(if let Some(object) = any.downcast_mut::<$type>() {
+                return $function(object);
+            })*
+        };
+    }
+    each! {
+        EndpointSlice: endpoint_slice,
+        Role: role,
+        RoleBinding: role_binding,
+        ClusterRole: cluster_role,
+        ClusterRoleBinding: cluster_role_binding,
+        Ingress: ingress,
+        IngressClass: ingress_class,
+        NetworkPolicy: network_policy,
+        StorageClass: storage_class,
+        VolumeAttachment: volume_attachment,
+        CSIDriver: csi_driver,
+        CSINode: csi_node,
+        CSIStorageCapacity: csi_storage_capacity,
+        CertificateSigningRequest: certificate_signing_request,
+        PriorityClass: priority_class,
+        RuntimeClass: runtime_class,
+        MutatingWebhookConfiguration: mutating_webhooks,
+        ValidatingWebhookConfiguration: validating_webhooks,
+        ValidatingAdmissionPolicy: policy,
+        ValidatingAdmissionPolicyBinding: policy_binding,
+        CustomResourceDefinition: custom_resource_definition,
+        APIService: api_service,
+        FlowSchema: flow_schema,
+        PriorityLevelConfiguration: priority_level,
     }
 }
 

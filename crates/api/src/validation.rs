@@ -16,13 +16,22 @@ use crate::field_error::{FieldError, Path};
 use crate::object::Object;
 
 mod affinity;
+mod around;
+mod certificates;
 mod check;
+mod classes;
 mod cluster;
 mod container;
+mod custom_resource;
 mod data;
+mod extensions;
+mod ingress;
 mod meta;
+mod network_policy;
 mod pod;
+mod policies;
 mod probe;
+mod rbac;
 mod resources;
 mod selector;
 mod service;
@@ -30,15 +39,25 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod webhooks;
 mod workload;
 
+pub use certificates::*;
+pub use classes::*;
 pub use cluster::{event, lease, namespace, node};
+pub use custom_resource::*;
 pub use data::{config_map, config_map_update, secret, secret_update};
+pub use extensions::*;
+pub use ingress::*;
 pub use meta::{labels, object_meta, object_meta_update};
+pub use network_policy::*;
 pub use pod::{pod, pod_spec, pod_template, pod_update};
+pub use policies::*;
+pub use rbac::*;
 pub use selector::{label_selector, matches_template};
 pub use service::{service, service_update};
 pub use storage::{claim, claim_update, volume, volume_update};
+pub use webhooks::*;
 pub use workload::{deployment, deployment_update, replica_set, replica_set_update};
 
 /// Mistakes in a new object of any built-in kind, its metadata included.
@@ -70,7 +89,7 @@ pub fn update(new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
     update!(Secret, secret_update);
     update!(PersistentVolume, volume_update);
     update!(PersistentVolumeClaim, claim_update);
-    errors.extend(body(new));
+    errors.extend(around::update(new, old).unwrap_or_else(|| body(new)));
     errors
 }
 
@@ -95,7 +114,7 @@ fn body(object: &dyn Object) -> Vec<FieldError> {
     body!(Namespace, namespace);
     body!(PersistentVolume, volume);
     body!(PersistentVolumeClaim, claim);
-    Vec::new()
+    around::body(object)
 }
 
 /// A field that must not change: `Invalid value: NEW: field is immutable`.

@@ -4,7 +4,9 @@ use coracle_api::{
     ApiError, Labels, Object, Resource,
     object::{self, BuiltIn},
 };
+use coracle_service::Peer;
 use coracle_store::Fence;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{Scale, Strategy};
@@ -23,6 +25,8 @@ pub trait Behaviour: Send + Sync {
     fn prepare_update(&self, new: &mut dyn Object, old: &dyn Object);
     fn prepare_status_update(&self, new: &mut dyn Object, old: &dyn Object);
     fn prepare_finalize(&self, new: &mut dyn Object, old: &dyn Object);
+    fn prepare_approval(&self, new: &mut dyn Object, old: &dyn Object, now: Timestamp);
+    fn name_caller(&self, object: &mut dyn Object, caller: &Peer);
     fn is_spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool>;
     /// Whether objects of this kind have a generation.
     fn has_generation(&self, object: &dyn Object) -> bool;
@@ -71,6 +75,12 @@ impl<S: Strategy> Behaviour for S {
     }
     fn prepare_finalize(&self, new: &mut dyn Object, old: &dyn Object) {
         Strategy::prepare_finalize(self, typed_mut(new), typed(old));
+    }
+    fn prepare_approval(&self, new: &mut dyn Object, old: &dyn Object, now: Timestamp) {
+        Strategy::prepare_approval(self, typed_mut(new), typed(old), now);
+    }
+    fn name_caller(&self, object: &mut dyn Object, caller: &Peer) {
+        Strategy::name_caller(self, typed_mut(object), caller);
     }
     fn is_spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool> {
         Strategy::is_spec_changed(self, typed(new), typed(old))

@@ -6,13 +6,19 @@
 use std::sync::LazyLock;
 
 use coracle_api::{Resource, kinds, object::BuiltIn};
+use coracle_service::Peer;
 use coracle_store::Fence;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::watch::Attributes;
 
+mod api_service;
+mod around;
 mod behaviour;
+mod certificate_signing_request;
 mod config_map;
+mod custom_resource_definition;
 mod deployment;
 mod event;
 mod lease;
@@ -45,6 +51,30 @@ static ALL: &[&dyn Behaviour] = &[
     &service_account::ServiceAccountStrategy,
     &persistent_volume::PersistentVolumeStrategy,
     &persistent_volume_claim::PersistentVolumeClaimStrategy,
+    &api_service::ApiServiceStrategy,
+    &certificate_signing_request::CertificateSigningRequestStrategy,
+    &custom_resource_definition::CustomResourceDefinitionStrategy,
+    &around::RoleStrategy,
+    &around::RoleBindingStrategy,
+    &around::ClusterRoleStrategy,
+    &around::ClusterRoleBindingStrategy,
+    &around::RuntimeClassStrategy,
+    &around::StorageClassStrategy,
+    &around::CsiDriverStrategy,
+    &around::CsiNodeStrategy,
+    &around::CsiStorageCapacityStrategy,
+    &around::IngressClassStrategy,
+    &around::NetworkPolicyStrategy,
+    &around::EndpointSliceStrategy,
+    &around::MutatingWebhooksStrategy,
+    &around::ValidatingWebhooksStrategy,
+    &around::PolicyBindingStrategy,
+    &around::IngressStrategy,
+    &around::PolicyStrategy,
+    &around::FlowSchemaStrategy,
+    &around::PriorityLevelStrategy,
+    &around::VolumeAttachmentStrategy,
+    &around::PriorityClassStrategy,
 ];
 
 /// The behaviour of every row by its place; all versions of a kind have the one of the version that is stored.
@@ -89,6 +119,12 @@ pub trait Strategy: Send + Sync + 'static {
 
     /// Takes from the old object all but what an update of `finalize` may change.
     fn prepare_finalize(&self, _new: &mut Self::Kind, _old: &Self::Kind) {}
+
+    /// Takes from the old object all but what an update of `approval` may change.
+    fn prepare_approval(&self, _new: &mut Self::Kind, _old: &Self::Kind, _now: Timestamp) {}
+
+    /// Writes down who creates the object, for a kind that tells.
+    fn name_caller(&self, _object: &mut Self::Kind, _caller: &Peer) {}
 
     /// Whether the desired state differs, which raises `metadata.generation`. `None`: the kind has no generation.
     fn is_spec_changed(&self, _new: &Self::Kind, _old: &Self::Kind) -> Option<bool> {

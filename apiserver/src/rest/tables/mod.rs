@@ -9,17 +9,22 @@ use coracle_api::{Resource, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod admission;
+mod classes;
 mod config_map;
 mod deployment;
 mod duration;
 mod event;
+mod extensions;
 mod format;
 mod lease;
 mod namespace;
+mod networking;
 mod node;
 mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
+mod rbac;
 mod replica_set;
 mod scale;
 mod secret;
@@ -27,6 +32,7 @@ mod service;
 mod service_account;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 /// How the objects of one kind are shown.
 pub(crate) struct Printer {
@@ -68,6 +74,13 @@ impl Column {
         }
     }
 
+    const fn flag(name: &'static str, description: &'static str) -> Self {
+        Self {
+            kind: "boolean",
+            ..Self::text(name, description)
+        }
+    }
+
     /// Shown by `-o wide` only.
     const fn wide(self) -> Self {
         Self { priority: 1, ..self }
@@ -88,6 +101,8 @@ pub(crate) enum Cell {
     Text(String),
     /// A number.
     Number(i64),
+    /// Yes or no.
+    Flag(bool),
 }
 
 impl From<String> for Cell {
@@ -99,6 +114,12 @@ impl From<String> for Cell {
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
     }
 }
 
@@ -127,6 +148,39 @@ pub(crate) fn printer(resource: &Resource, subresource: &str) -> &'static Printe
         ("apps", "deployments") => &deployment::PRINTER,
         ("apps", "replicasets") => &replica_set::PRINTER,
         ("coordination.k8s.io", "leases") => &lease::PRINTER,
+        _ => around(resource),
+    }
+}
+
+/// The kinds around the workloads.
+fn around(resource: &Resource) -> &'static Printer {
+    match (resource.group, resource.plural) {
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations") => &admission::MUTATING_WEBHOOKS,
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies") => &admission::POLICY,
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => &admission::POLICY_BINDING,
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations") => {
+            &admission::VALIDATING_WEBHOOKS
+        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => &extensions::CUSTOM_RESOURCE_DEFINITION,
+        ("apiregistration.k8s.io", "apiservices") => &extensions::API_SERVICE,
+        ("certificates.k8s.io", "certificatesigningrequests") => &admission::CERTIFICATE_SIGNING_REQUEST,
+        ("discovery.k8s.io", "endpointslices") => &networking::ENDPOINT_SLICE,
+        ("flowcontrol.apiserver.k8s.io", "flowschemas") => &extensions::FLOW_SCHEMA,
+        ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations") => &extensions::PRIORITY_LEVEL,
+        ("networking.k8s.io", "ingressclasses") => &networking::INGRESS_CLASS,
+        ("networking.k8s.io", "ingresses") => &networking::INGRESS,
+        ("networking.k8s.io", "networkpolicies") => &networking::NETWORK_POLICY,
+        ("node.k8s.io", "runtimeclasses") => &classes::RUNTIME_CLASS,
+        ("rbac.authorization.k8s.io", "clusterrolebindings") => &rbac::CLUSTER_ROLE_BINDING,
+        ("rbac.authorization.k8s.io", "clusterroles") => &rbac::CLUSTER_ROLE,
+        ("rbac.authorization.k8s.io", "rolebindings") => &rbac::ROLE_BINDING,
+        ("rbac.authorization.k8s.io", "roles") => &rbac::ROLE,
+        ("scheduling.k8s.io", "priorityclasses") => &classes::PRIORITY_CLASS,
+        ("storage.k8s.io", "csidrivers") => &classes::CSI_DRIVER,
+        ("storage.k8s.io", "csinodes") => &classes::CSI_NODE,
+        ("storage.k8s.io", "csistoragecapacities") => &classes::CSI_STORAGE_CAPACITY,
+        ("storage.k8s.io", "storageclasses") => &classes::STORAGE_CLASS,
+        ("storage.k8s.io", "volumeattachments") => &classes::VOLUME_ATTACHMENT,
         _ => &PLAIN,
     }
 }

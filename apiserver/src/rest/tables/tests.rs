@@ -4,6 +4,8 @@ use coracle_api::kinds;
 
 use super::*;
 
+mod around;
+
 /// When all tables here are made: two minutes after [`CREATED`].
 const NOW: &str = "2026-11-22T15:53:44Z";
 const CREATED: &str = "2026-11-22T15:51:44Z";
@@ -15,6 +17,7 @@ fn row(resource: &Resource, object: &serde_json::Value) -> String {
     let text = cells.iter().map(|cell| match cell {
         Cell::Text(text) => text.clone(),
         Cell::Number(number) => number.to_string(),
+        Cell::Flag(flag) => flag.to_string(),
     });
     text.collect::<Vec<_>>().join(" | ")
 }

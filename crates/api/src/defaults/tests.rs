@@ -7,6 +7,8 @@ use crate::hash::pod_template_hash;
 use crate::kinds::{self, RESOURCES, Resource};
 use crate::object::{Duplicates, decode};
 
+mod around;
+
 fn defaulted(resource: &Resource, object: Value) -> Value {
     let mut object = decode(resource, object.to_string().as_bytes(), Duplicates::Ignore)
         .unwrap()

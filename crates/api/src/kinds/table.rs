@@ -4,12 +4,25 @@
 
 use super::{ALL_VERBS, Resource, Subresource};
 
+mod admission_registration;
 mod apps;
+mod certificates;
 mod coordination;
 mod core;
+mod discovery;
+mod extensions;
+mod flow_control;
+mod networking;
+mod node;
 mod pods;
+mod rbac;
+mod scheduling;
+mod storage;
 
-pub use self::{apps::*, coordination::*, core::*, pods::*};
+pub use self::{
+    admission_registration::*, apps::*, certificates::*, coordination::*, core::*, discovery::*,
+    extensions::*, flow_control::*, networking::*, node::*, pods::*, rbac::*, scheduling::*, storage::*,
+};
 
 /// Makes the list of rows and numbers them.
 macro_rules! rows {
@@ -26,17 +39,41 @@ macro_rules! rows {
 
 rows! {
     NAMESPACE,
+    CUSTOM_RESOURCE_DEFINITION,
+    API_SERVICE,
+    PRIORITY_LEVEL_CONFIGURATION,
+    FLOW_SCHEMA,
+    PRIORITY_CLASS,
+    RUNTIME_CLASS,
+    STORAGE_CLASS,
+    CSI_DRIVER,
+    INGRESS_CLASS,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    ROLE,
+    ROLE_BINDING,
+    CERTIFICATE_SIGNING_REQUEST,
     NODE,
+    CSI_NODE,
     PERSISTENT_VOLUME,
+    VOLUME_ATTACHMENT,
+    CSI_STORAGE_CAPACITY,
+    NETWORK_POLICY,
     SERVICE_ACCOUNT,
     SECRET,
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
     SERVICE,
+    ENDPOINT_SLICE,
     POD,
     REPLICA_SET,
     DEPLOYMENT,
+    INGRESS,
     LEASE,
+    VALIDATING_ADMISSION_POLICY,
+    VALIDATING_ADMISSION_POLICY_BINDING,
+    MUTATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_WEBHOOK_CONFIGURATION,
     EVENT,
 }
 

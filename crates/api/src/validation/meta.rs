@@ -67,6 +67,11 @@ fn name(resource: &Resource, name: &str) -> Vec<String> {
         names::label(name)
     } else if resource == kinds::SERVICE {
         names::label_1035(name)
+    } else if resource.group == "rbac.authorization.k8s.io" {
+        names::path_segment(name)
+    } else if resource == kinds::API_SERVICE {
+        // `v1.`, of the core group, is no subdomain; the spec says what the name must be.
+        names::path_segment(name)
     } else {
         names::subdomain(name)
     }

@@ -7,6 +7,11 @@ use crate::kinds::{self, Resource};
 use crate::object::{Duplicates, Object, decode};
 use crate::{defaults, patch};
 
+mod access;
+mod admission;
+mod classes;
+mod extensions;
+mod networking;
 mod pods;
 mod workloads;
 
