@@ -10,7 +10,14 @@ use super::{model::Place, node_names};
 /// Puts the part of `body` that the subresource may write into `object`.
 pub(super) fn replace(resource: &Resource, subresource: &str, object: &mut Value, body: Value) {
     match subresource {
-        "status" => object["status"] = body["status"].clone(),
+        "status" => {
+            object["status"] = body["status"].clone();
+            // Annotations may come along, as with upstream: a rollout's revision is written so.
+            let annotations = &body["metadata"]["annotations"];
+            if !annotations.is_null() {
+                object["metadata"]["annotations"] = annotations.clone();
+            }
+        }
         "finalize" => object["spec"]["finalizers"] = body["spec"]["finalizers"].clone(),
         "scale" => object["spec"]["replicas"] = body["spec"]["replicas"].clone(),
         _ => {
