@@ -240,11 +240,14 @@ fn finish(args: &Up, cluster: &Cluster, progress: &Progress, took: Duration) {
         cluster.name,
         took.as_millis()
     ));
-    let name = if cluster.name == "default" {
+    let mut name = if cluster.name == "default" {
         String::new()
     } else {
         format!(" --name {}", cluster.name)
     };
+    if let Some(dir) = &args.cluster.data_dir {
+        name.push_str(&format!(" --data-dir {}", dir.display()));
+    }
     let context = if args.kubeconfig.none {
         String::new()
     } else {
