@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::kinds::{self, Resource};
 use crate::scan;
+use crate::schema::{self, View};
 
 mod error;
 #[cfg(test)]
@@ -68,17 +69,14 @@ impl Clone for Box<dyn Object> {
 
 /// A typed struct that has a row in the table of kinds.
 pub trait BuiltIn: Object + Sized {
-    /// Decodes the struct alone; unknown fields are dropped.
+    /// Decodes the struct; unknown fields are dropped.
     fn parse(json: &[u8]) -> Result<Self, serde_json::Error>;
-    /// Decodes and reports unknown fields.
-    fn decode(json: &[u8]) -> Result<Undecided, serde_json::Error>;
+    /// As [`BuiltIn::parse`], for those who know the kind only by its row.
+    fn decode(json: &[u8]) -> Result<Box<dyn Object>, serde_json::Error>;
 }
 
-/// An object and the paths of the fields that its struct does not know.
-pub type Undecided = (Box<dyn Object>, Vec<String>);
-
 /// How a row of the table decodes its kind.
-pub type DecodeFn = fn(&[u8]) -> Result<Undecided, serde_json::Error>;
+pub type DecodeFn = fn(&[u8]) -> Result<Box<dyn Object>, serde_json::Error>;
 
 /// An object read from JSON, with what was strange about the JSON.
 #[derive(Debug)]
@@ -114,7 +112,7 @@ impl Decoded {
     }
 }
 
-/// Whether [`decode`] looks for fields that occur twice, which costs a second pass over the text.
+/// Whether [`decode`] looks for fields that occur twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duplicates {
     /// Report them.
@@ -127,23 +125,23 @@ pub enum Duplicates {
 ///
 /// `apiVersion` and `kind` may be missing (the Python client leaves them out); where they are there, they must fit.
 pub fn decode(resource: &Resource, json: &[u8], duplicates: Duplicates) -> Result<Decoded, DecodeError> {
-    let (object, unknown_fields) =
-        (resource.decode)(json).map_err(|source| DecodeError::explain(resource, json, &source))?;
-    let duplicate_fields = match duplicates {
-        Duplicates::Find => scan::duplicate_fields(json),
-        Duplicates::Ignore => Vec::new(),
-    };
+    let object = (resource.decode)(json).map_err(|source| DecodeError::explain(resource, json, &source))?;
+    let shape = schema::builtin(resource.api_version, resource.kind).unwrap_or(View::any());
+    let strange = scan::strange_fields(json, shape);
     Ok(Decoded {
         object,
-        unknown_fields,
-        duplicate_fields,
+        unknown_fields: strange.unknown,
+        duplicate_fields: match duplicates {
+            Duplicates::Find => strange.duplicate,
+            Duplicates::Ignore => Vec::new(),
+        },
     })
 }
 
 /// The JSON of a stored object as `resource` shows it, which may be another version than the stored one.
 pub fn served(resource: &'static Resource, stored: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let storage = resource.storage();
-    let (object, _) = (storage.decode)(stored).map_err(|source| DecodeError::broken(stored, &source))?;
+    let object = (storage.decode)(stored).map_err(|source| DecodeError::broken(stored, &source))?;
     Ok(match resource.stored_as {
         Some(other) => (other.convert)(object, resource).to_json(),
         None => object.to_json(),
@@ -153,25 +151,6 @@ pub fn served(resource: &'static Resource, stored: &[u8]) -> Result<Vec<u8>, Dec
 /// Reads a typed object from JSON that is known to be sound, such as what the store holds.
 pub fn typed<T: BuiltIn>(json: &[u8]) -> Result<T, DecodeError> {
     T::parse(json).map_err(|source| DecodeError::broken(json, &source))
-}
-
-fn path_text(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", path_text(parent)),
-        Path::Map { parent, key } => {
-            let parent = path_text(parent);
-            if parent.is_empty() {
-                key.clone()
-            } else {
-                format!("{parent}.{key}")
-            }
-        }
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
-            path_text(parent)
-        }
-    }
 }
 
 /// Moves `metadata` behind `apiVersion` and `kind`, where the canonical encoding wants it.
@@ -236,13 +215,8 @@ macro_rules! built_in {
             fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
                 serde_json::from_slice(json)
             }
-            fn decode(json: &[u8]) -> Result<Undecided, serde_json::Error> {
-                let mut unknown = Vec::new();
-                let mut reader = serde_json::Deserializer::from_slice(json);
-                let object: Self =
-                    serde_ignored::deserialize(&mut reader, |path| unknown.push(path_text(&path)))?;
-                reader.end()?;
-                Ok((Box::new(object), unknown))
+            fn decode(json: &[u8]) -> Result<Box<dyn Object>, serde_json::Error> {
+                Self::parse(json).map(|object| Box::new(object) as Box<dyn Object>)
             }
         }
     )*};

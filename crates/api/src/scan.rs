@@ -6,20 +6,36 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use crate::schema::View;
+
 #[cfg(test)]
 mod tests;
 
-/// Paths of fields that occur more than once in the same object, in the order of the repeats.
-pub fn duplicate_fields(json: &[u8]) -> Vec<String> {
-    let mut walker = Walker::new(json);
+/// Fields that should not be there, by their paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StrangeFields {
+    /// The shape has no such field. What is inside of one is not told.
+    pub unknown: Vec<String>,
+    /// They occur more than once in the same object, in the order of the repeats.
+    pub duplicate: Vec<String>,
+}
+
+/// Finds what `shape` does not know and what occurs twice, in one pass.
+pub fn strange_fields(json: &[u8], shape: View<'_>) -> StrangeFields {
+    let mut walker = Walker::new(json, shape);
     walker.remember_keys = true;
     while walker.step().is_some() {}
-    walker.duplicates
+    walker.strange
+}
+
+/// Paths of fields that occur more than once in the same object, in the order of the repeats.
+pub fn duplicate_fields(json: &[u8]) -> Vec<String> {
+    strange_fields(json, View::any()).duplicate
 }
 
 /// The path of the value that holds byte `offset`, for example `spec.containers[0].image`.
 pub fn path_at(json: &[u8], offset: usize) -> String {
-    let mut walker = Walker::new(json);
+    let mut walker = Walker::new(json, View::any());
     let mut path = String::new();
     while let Some(value_at) = walker.step() {
         if value_at > offset {
@@ -75,34 +91,39 @@ pub(crate) fn field_ends(json: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-enum Frame<'a> {
+enum Frame<'a, 's> {
     Object {
         key: Cow<'a, str>,
         seen: BTreeSet<Cow<'a, str>>,
+        shape: View<'s>,
     },
     Array {
         index: usize,
+        item: View<'s>,
     },
 }
 
-struct Walker<'a> {
+struct Walker<'a, 's> {
     json: &'a [u8],
     at: usize,
-    stack: Vec<Frame<'a>>,
+    stack: Vec<Frame<'a, 's>>,
     expects_key: bool,
+    /// The shape of the value that comes next.
+    next: View<'s>,
     remember_keys: bool,
-    duplicates: Vec<String>,
+    strange: StrangeFields,
 }
 
-impl<'a> Walker<'a> {
-    fn new(json: &'a [u8]) -> Self {
+impl<'a, 's> Walker<'a, 's> {
+    fn new(json: &'a [u8], shape: View<'s>) -> Self {
         Self {
             json,
             at: 0,
             stack: Vec::new(),
             expects_key: false,
+            next: shape,
             remember_keys: false,
-            duplicates: Vec::new(),
+            strange: StrangeFields::default(),
         }
     }
 
@@ -120,12 +141,15 @@ impl<'a> Walker<'a> {
                     self.stack.push(Frame::Object {
                         key: Cow::Borrowed(""),
                         seen: BTreeSet::new(),
+                        shape: self.next,
                     });
                     self.expects_key = true;
                     self.at += 1;
                 }
                 b'[' => {
-                    self.stack.push(Frame::Array { index: 0 });
+                    let item = self.next.item();
+                    self.stack.push(Frame::Array { index: 0, item });
+                    self.next = item;
                     self.expects_key = false;
                     self.at += 1;
                     return Some(self.at);
@@ -139,8 +163,9 @@ impl<'a> Walker<'a> {
                     self.at += 1;
                     self.expects_key = match self.stack.last_mut()? {
                         Frame::Object { .. } => true,
-                        Frame::Array { index } => {
+                        Frame::Array { index, item } => {
                             *index += 1;
+                            self.next = *item;
                             false
                         }
                     };
@@ -170,13 +195,19 @@ impl<'a> Walker<'a> {
         };
         self.at += len;
         self.expects_key = false;
-        let Frame::Object { key, seen } = self.stack.last_mut()? else {
+        let Frame::Object { key, seen, shape } = self.stack.last_mut()? else {
             return None;
         };
         key.clone_from(&name);
-        if self.remember_keys && !seen.insert(name) {
+        let field = shape.field(&name);
+        self.next = field.unwrap_or(View::any());
+        let is_repeated = self.remember_keys && !seen.insert(name);
+        if is_repeated {
             let path = self.path();
-            self.duplicates.push(path);
+            self.strange.duplicate.push(path);
+        } else if field.is_none() {
+            let path = self.path();
+            self.strange.unknown.push(path);
         }
         Some(())
     }
@@ -205,7 +236,7 @@ impl<'a> Walker<'a> {
                     }
                     path.push_str(key);
                 }
-                Frame::Array { index } => path.push_str(&format!("[{index}]")),
+                Frame::Array { index, .. } => path.push_str(&format!("[{index}]")),
             }
         }
         path

@@ -45,3 +45,31 @@ proptest::proptest! {
         path_at(&bytes, at);
     }
 }
+
+#[test]
+fn fields_that_a_shape_does_not_know_are_told_once_and_by_path() {
+    let check = |json: &str, expected: &[&str]| {
+        let shape = crate::schema::builtin("v1", "Pod").unwrap();
+        assert_eq!(
+            super::strange_fields(json.as_bytes(), shape).unknown,
+            expected,
+            "{json}"
+        );
+    };
+    check(
+        r#"{"kind":"Pod","metadata":{"name":"a","labels":{"any":"thing"}}}"#,
+        &[],
+    );
+    check(
+        r#"{"spec":{"containers":[{"name":"a"},{"nam":"b","env":[{"nme":1}]}]}}"#,
+        &["spec.containers[1].nam", "spec.containers[1].env[0].nme"],
+    );
+    check(
+        r#"{"foo":{"bar":[{"spec":1}]},"spec":{"nodeName":"x","nodename":"y"}}"#,
+        &["foo", "spec.nodename"],
+    );
+    check(
+        r#"{"spec":{"volumes":[[1,{"a":2}],{"nope":3}]}}"#,
+        &["spec.volumes[1].nope"],
+    );
+}
