@@ -79,6 +79,9 @@ pub async fn run_over(
         shutdown.clone(),
     );
     env.spawn.task("event-sweeper", sweeping);
+    let (quotas, until) = (Arc::clone(&registry), shutdown.clone());
+    env.spawn
+        .task("quota-status", async move { quotas.keep_quotas(&until).await });
     let limits = config.limits.clone();
     let router = router(registry, config, &health, &env, &identity, &shutdown)?;
     announce::listening("apiserver", address);

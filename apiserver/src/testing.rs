@@ -1,5 +1,7 @@
 //! A registry on the memory store, for the tests of this crate.
 
+pub(crate) mod webhooks;
+
 use std::{net::Ipv4Addr, sync::Arc};
 
 use coracle_api::{ApiError, Resource, kinds};

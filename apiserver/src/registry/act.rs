@@ -1,6 +1,6 @@
 //! Subresources that act on a pod when something is created there: `binding` and `eviction`.
 
-use coracle_api::ApiError;
+use coracle_api::{ApiError, kinds};
 use k8s_openapi::api::{core::v1::Binding, policy::v1::Eviction};
 
 use super::{
@@ -10,8 +10,24 @@ use super::{
 };
 
 impl Registry {
+    /// Plans what creating `subresource` does.
+    pub(super) fn plan_act(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        subresource: &str,
+        body: &[u8],
+    ) -> Result<Plan, ApiError> {
+        match subresource {
+            "binding" if *target.resource == *kinds::POD => self.plan_binding(ctx, overlay, target, body),
+            "eviction" if *target.resource == *kinds::POD => self.plan_eviction(ctx, overlay, target, body),
+            _ => Err(ApiError::resource_not_found()),
+        }
+    }
+
     /// Binds a pod to a node.
-    pub(super) fn plan_binding(
+    fn plan_binding(
         &self,
         ctx: &Context,
         overlay: &Overlay,
@@ -38,7 +54,7 @@ impl Registry {
     }
 
     /// Deletes a pod. Disruption budgets, which may refuse, come with their kind.
-    pub(super) fn plan_eviction(
+    fn plan_eviction(
         &self,
         ctx: &Context,
         overlay: &Overlay,

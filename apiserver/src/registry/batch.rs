@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 
 use coracle_api::ApiError;
 use coracle_store::{Committed, Key, Txn, TxnError};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 
 use super::{
     Context, Registry, Write, Written,
+    passage::Passage,
     plan::{Overlay, Pending, Plan, Refusal},
-    write::{MAX_ATTEMPTS, too_contended},
+    write::{MAX_ATTEMPTS, too_contended, unasked},
 };
 
 /// Writes in one batch.
 pub const MAX_BATCH: usize = 2_000;
+/// Writes of a batch that are shown to webhooks or policies at a time.
+const MAX_SEEN: usize = 16;
 
 impl Registry {
     /// Many writes, judged one by one in order and sharing commits; with `atomic`, all or none. Writes to the same
@@ -60,6 +64,7 @@ impl Registry {
         let overlay = Overlay::default();
         let mut busy: BTreeSet<Key> = BTreeSet::new();
         let (mut places, mut plans, mut txns) = (Vec::new(), Vec::new(), Vec::new());
+        let mut seen = Vec::new();
         let mut is_left = false;
         for (place, write) in writes
             .iter()
@@ -72,8 +77,14 @@ impl Registry {
                 is_left = true;
                 continue;
             }
+            if let Some(passage) = self.passage(write) {
+                busy.extend(key);
+                seen.push((place, write, passage));
+                continue;
+            }
             match self.plan(ctx, write, &overlay) {
                 Ok(Plan::Done(written)) => results[place] = Some(Ok(written)),
+                Ok(Plan::Ask(_)) => results[place] = Some(Err(unasked())),
                 Err(error) => results[place] = Some(Err(error)),
                 Ok(Plan::Commit(mut pending)) => {
                     busy.extend(key);
@@ -88,18 +99,39 @@ impl Registry {
             results[place] = self.conclude(pending, outcome);
             is_left |= results[place].is_none();
         }
+        // Those that webhooks or policies want to see cannot share a commit: each waits for answers of its own.
+        let mut waiting: Vec<BoxFuture<'_, _>> = Vec::with_capacity(seen.len());
+        for (place, write, passage) in seen {
+            let written = async move { (place, self.write_seen(ctx, write, passage).await) };
+            waiting.push(written.boxed());
+        }
+        let mut seen = futures::stream::iter(waiting).buffer_unordered(MAX_SEEN);
+        while let Some((place, result)) = seen.next().await {
+            results[place] = Some(result);
+        }
         is_left
     }
 
     async fn batch_atomic(&self, ctx: &Context, writes: &[Write]) -> Result<Vec<Written>, ApiError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut passages: Vec<Option<Passage>> = writes.iter().map(|write| self.passage(write)).collect();
+        // Every write may have to be asked about, and is planned anew after that.
+        'attempt: for _ in 0..MAX_ATTEMPTS + writes.len() {
             let (mut txn, mut parts) = (Txn::default(), Vec::new());
             let mut overlay = Overlay::default();
-            for write in writes {
-                match self.plan(ctx, write, &overlay) {
+            for (write, passage) in writes.iter().zip(&mut passages) {
+                overlay.set_passage(passage.take());
+                let plan = self.plan(ctx, write, &overlay);
+                *passage = overlay.take_passage();
+                match plan {
                     Err(error) => {
-                        self.release(&parts);
+                        self.release_all(&parts);
                         return Err(error);
+                    }
+                    Ok(Plan::Ask(question)) => {
+                        self.release_all(&parts);
+                        let passage = passage.as_mut().ok_or_else(unasked)?;
+                        self.ask(passage, *question).await?;
+                        continue 'attempt;
                     }
                     Ok(Plan::Done(written)) => parts.push(Part::Done(written)),
                     Ok(Plan::Commit(mut pending)) => {
@@ -112,6 +144,13 @@ impl Registry {
                     }
                 }
             }
+            let warnings = match self.judge_all(ctx, writes, &mut passages).await {
+                Ok(warnings) => warnings,
+                Err(error) => {
+                    self.release_all(&parts);
+                    return Err(error);
+                }
+            };
             let outcome = if txn.ops.is_empty() {
                 Ok(Committed {
                     first_revision: self.revision(),
@@ -120,13 +159,15 @@ impl Registry {
             } else {
                 self.store.commit(txn).await
             };
-            self.release(&parts);
+            self.release_all(&parts);
             match outcome {
                 Ok(committed) => {
-                    return parts
-                        .into_iter()
-                        .map(|part| part.settle(self, &committed))
-                        .collect();
+                    let settle = |(part, warnings): (Part, Vec<String>)| {
+                        let mut written = part.settle(self, &committed)?;
+                        written.warnings.extend(warnings);
+                        Ok(written)
+                    };
+                    return parts.into_iter().zip(warnings).map(settle).collect();
                 }
                 Err(error) => match refused(&parts, error) {
                     Refusal::Tell(error) => return Err(error),
@@ -137,9 +178,28 @@ impl Registry {
         Err(too_contended())
     }
 
-    fn release(&self, parts: &[Part]) {
-        for reservation in parts.iter().filter_map(Part::reservation) {
-            self.addresses.release(reservation);
+    /// Has all that was planned judged; the warnings of each write.
+    async fn judge_all(
+        &self,
+        ctx: &Context,
+        writes: &[Write],
+        passages: &mut [Option<Passage>],
+    ) -> Result<Vec<Vec<String>>, ApiError> {
+        let mut all = Vec::with_capacity(writes.len());
+        for (write, passage) in writes.iter().zip(passages) {
+            all.push(match passage {
+                Some(passage) => self.judge(ctx, write, passage).await?,
+                None => Vec::new(),
+            });
+        }
+        Ok(all)
+    }
+
+    fn release_all(&self, parts: &[Part]) {
+        for part in parts {
+            if let Part::Pending { pending, .. } = part {
+                self.release(pending);
+            }
         }
     }
 }
@@ -155,13 +215,6 @@ enum Part {
 }
 
 impl Part {
-    fn reservation(&self) -> Option<&super::addresses::Reservation> {
-        match self {
-            Self::Pending { pending, .. } => pending.reservation.as_ref(),
-            Self::Done(_) => None,
-        }
-    }
-
     fn settle(self, registry: &Registry, committed: &Committed) -> Result<Written, ApiError> {
         match self {
             Self::Done(written) => Ok(written),

@@ -1,14 +1,17 @@
 //! Planning of creates, updates and patches: decode, complete, judge, and hand over to the transaction.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
-use coracle_api::{ApiError, FieldError, Object, Resource, defaults, kinds, patch, validation};
-use k8s_openapi::api::core::v1::Service;
+use coracle_admission::Operation;
+use coracle_api::{ApiError, FieldError, Object, Resource, defaults, patch, validation};
 
 use super::{
     Context, PatchType, Preconditions, Registry, Target, Write, Written,
     body::{Body, decode, decode_patched},
     meta,
-    plan::{Change, Current, Overlay, Plan, View},
+    passage::Passing,
+    plan::{Change, Current, Overlay, Plan, Reserved, View},
     scale,
     strategy::{self, Behaviour},
 };
@@ -50,11 +53,15 @@ impl Registry {
                         body,
                     )
                 }
-                "binding" if *target.resource == *kinds::POD => self.plan_binding(ctx, overlay, target, body),
-                "eviction" if *target.resource == *kinds::POD => {
-                    self.plan_eviction(ctx, overlay, target, body)
+                _ => {
+                    let asked = (Operation::Create, target);
+                    match self.pass_body(ctx, overlay, asked, body, None) {
+                        ControlFlow::Continue(body) => {
+                            self.plan_act(ctx, overlay, target, subresource, &body)
+                        }
+                        ControlFlow::Break(plan) => Ok(plan),
+                    }
                 }
-                _ => Err(ApiError::resource_not_found()),
             },
             Write::Update {
                 target,
@@ -93,9 +100,21 @@ impl Registry {
             warnings,
             view,
         } = body;
-        let object = &mut *object;
         let behaviour = strategy::of(resource);
-        meta::place(object, resource, namespace, name)?;
+        meta::place(&mut *object, resource, namespace, name)?;
+        defaults::apply(&mut *object);
+        self.admit_to_namespace(overlay, resource, &*object)?;
+        let passing = Passing {
+            operation: Operation::Create,
+            object,
+            old: None,
+            is_main: true,
+        };
+        let mut object = match self.pass(ctx, overlay, passing)? {
+            ControlFlow::Continue(object) => object,
+            ControlFlow::Break(plan) => return Ok(plan),
+        };
+        let object = &mut *object;
         let has_generation = behaviour.has_generation(object);
         let source = meta::stamp_create(
             object,
@@ -103,17 +122,16 @@ impl Registry {
             self.env.cluster_clock.now(),
             &self.env.random,
         )?;
-        defaults::apply(object);
         behaviour.prepare_create(object);
         behaviour.name_caller(object, &ctx.peer);
         refuse_invalid(resource, object, validation::create(object))?;
-        self.admit_to_namespace(overlay, resource, object)?;
+        self.admit_valid(Operation::Create, object, None)?;
         let target = Target::new(resource, object.namespace(), object.name());
         let was_generated = source == meta::NameSource::Generated;
         if !was_generated && overlay.current(self, &target).is_ok() {
             return Err(ApiError::already_exists(resource, &target.name));
         }
-        let reservation = self.assign_addresses(ctx, object, None)?;
+        let reserved = self.reserve(ctx, object, None)?;
         let plan = self.plan_change(
             ctx,
             overlay,
@@ -122,33 +140,7 @@ impl Registry {
             warnings,
             view,
         );
-        self.with_reservation(plan, reservation)
-    }
-
-    /// Objects are created only in namespaces that exist and are there to stay.
-    fn admit_to_namespace(
-        &self,
-        overlay: &Overlay,
-        resource: &'static Resource,
-        object: &dyn Object,
-    ) -> Result<(), ApiError> {
-        if !resource.namespaced {
-            return Ok(());
-        }
-        let name = object.namespace();
-        let namespace = overlay.current(self, &Target::new(kinds::NAMESPACE, "", name))?;
-        if !namespace.entry.attributes.deleting {
-            return Ok(());
-        }
-        let why = format!("unable to create new content in namespace {name} because it is being terminated");
-        let error = ApiError::forbidden(resource, object.name(), why);
-        let mut details = error.details().cloned().unwrap_or_default();
-        details.causes.push(coracle_api::Cause {
-            reason: "NamespaceTerminating".to_owned(),
-            message: format!("namespace {name} is being terminated"),
-            field: "metadata.namespace".to_owned(),
-        });
-        Err(error.with_details(details))
+        self.with_reserved(plan, reserved)
     }
 
     fn plan_update(
@@ -265,12 +257,23 @@ impl Registry {
             warnings,
             view,
         } = body;
-        let new = &mut *object;
-        let resource = new.resource();
+        let resource = object.resource();
         let behaviour = strategy::of(resource);
         let old = behaviour.parse(&current.entry.json)?;
+        meta::stamp_update(&mut *object, &*old);
+        defaults::apply(&mut *object);
+        let passing = Passing {
+            operation: Operation::Update,
+            object,
+            old: Some((current, &*old)),
+            is_main: part == Part::Main,
+        };
+        let mut object = match self.pass(ctx, overlay, passing)? {
+            ControlFlow::Continue(object) => object,
+            ControlFlow::Break(plan) => return Ok(plan),
+        };
+        let new = &mut *object;
         meta::stamp_update(new, &*old);
-        defaults::apply(new);
         match part {
             Part::Main => behaviour.prepare_update(new, &*old),
             Part::Status => behaviour.prepare_status_update(new, &*old),
@@ -281,10 +284,13 @@ impl Registry {
             meta::raise_generation(new);
         }
         refuse_invalid(resource, new, validation::update(new, &*old))?;
-        let reservation = if part == Part::Main {
-            self.assign_addresses(ctx, new, Some(&*old))?
+        if part == Part::Main {
+            self.admit_valid(Operation::Update, new, Some(&*old))?;
+        }
+        let reserved = if part == Part::Main {
+            self.reserve(ctx, new, Some(&*old))?
         } else {
-            None
+            Reserved::default()
         };
         let change = if is_done(behaviour, new) {
             Change::Remove { current, was_asked }
@@ -292,7 +298,7 @@ impl Registry {
             Change::Replace { current, was_asked }
         };
         let plan = self.plan_change(ctx, overlay, new, change, warnings, view);
-        self.with_reservation(plan, reservation)
+        self.with_reserved(plan, reserved)
     }
 
     fn plan_scale(
@@ -304,7 +310,17 @@ impl Registry {
         preconditions: &Preconditions,
     ) -> Result<Plan, ApiError> {
         let current = overlay.current(self, target)?;
-        let wanted = scale::read(body)?;
+        // Only who is asked about it needs the present state as a Scale.
+        let shown = overlay
+            .passage()
+            .map(|_| self.shown(current.entry.clone(), View::Scale));
+        let shown = shown.transpose()?;
+        let asked = (Operation::Update, target);
+        let body = match self.pass_body(ctx, overlay, asked, body, shown.as_ref()) {
+            ControlFlow::Continue(body) => body,
+            ControlFlow::Break(plan) => return Ok(plan),
+        };
+        let wanted = scale::read(&body)?;
         let asked = meta::asked_revision(target.resource, &wanted.metadata)?;
         check_preconditions(target, &current, preconditions)?;
         check_preconditions(
@@ -328,45 +344,6 @@ impl Registry {
             was_asked: asked.is_some(),
         };
         self.plan_change(ctx, overlay, &mut *new, change, Vec::new(), View::Scale)
-    }
-
-    /// Gives a Service its addresses; other kinds need none.
-    fn assign_addresses(
-        &self,
-        ctx: &Context,
-        object: &mut dyn Object,
-        old: Option<&dyn Object>,
-    ) -> Result<Option<super::addresses::Reservation>, ApiError> {
-        let old = old.and_then(|old| old.downcast_ref::<Service>());
-        let Some(service) = object.downcast_mut::<Service>() else {
-            return Ok(None);
-        };
-        let reservation = self.addresses.assign(&self.cache, service, old)?;
-        if ctx.options.dry_run {
-            self.addresses.release(&reservation);
-            return Ok(None);
-        }
-        Ok(Some(reservation))
-    }
-
-    fn with_reservation(
-        &self,
-        plan: Result<Plan, ApiError>,
-        reservation: Option<super::addresses::Reservation>,
-    ) -> Result<Plan, ApiError> {
-        let Some(reservation) = reservation else {
-            return plan;
-        };
-        match plan {
-            Ok(Plan::Commit(mut pending)) => {
-                pending.reservation = Some(reservation);
-                Ok(Plan::Commit(pending))
-            }
-            other => {
-                self.addresses.release(&reservation);
-                other
-            }
-        }
     }
 }
 

@@ -7,19 +7,23 @@
 //!
 //! A write runs like this: [`change`], [`act`] or [`remove`] decodes and judges it against the cache and completes the object,
 //! [`plan`] makes a transaction of it, whose conditions say what must still hold, the store judges and keeps it, and
-//! [`write`] answers or starts again; [`batch`] does so for many at once.
+//! [`write`] answers or starts again; [`batch`] does so for many at once. What webhooks or policies want to see takes
+//! the longer way through [`admit`] and [`passage`].
 
 mod act;
 mod addresses;
+mod admit;
 mod apply;
 mod batch;
 mod body;
 mod change;
 mod meta;
+mod passage;
 mod plan;
 mod read;
 mod remove;
 pub mod request;
+mod reserve;
 mod scale;
 pub mod strategy;
 #[cfg(test)]
@@ -47,6 +51,8 @@ pub struct Registry {
     cache: Arc<WatchCache>,
     codec: RecordCodec,
     addresses: Addresses,
+    admission: admit::Admission,
+    ledger: Arc<coracle_admission::quota::Ledger>,
     env: Env,
 }
 
@@ -65,13 +71,17 @@ impl Registry {
         let clock = env.transport_clock.clone();
         let cache = WatchCache::open(Arc::clone(&store), strategy::describe, clock.clone(), env.spawn)?;
         let addresses = Addresses::new(service_cidr, clock, env.random.clone());
-        Ok(Self {
+        let registry = Self {
             store,
             cache,
             codec,
             addresses,
+            admission: admit::Admission::new(env),
+            ledger: Arc::default(),
             env: env.clone(),
-        })
+        };
+        registry.follow_quotas();
+        Ok(registry)
     }
 
     /// The latest revision; everything up to it can be read.

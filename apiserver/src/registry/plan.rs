@@ -7,12 +7,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use coracle_admission::quota::Hold;
 use coracle_api::{ApiError, Object, Resource, encode};
 use coracle_store::{Committed, Condition, Encoded, Fence, Key, Op, Seal, Txn, TxnError};
 
 use super::{
     Attributes, Context, Entry, Registry, Target, Written,
     addresses::Reservation,
+    passage::{Passage, Question},
     strategy::{self, Behaviour},
 };
 
@@ -25,6 +27,8 @@ pub(super) enum Plan {
     Done(Written),
     /// To be judged and stored.
     Commit(Box<Pending>),
+    /// Mutating webhooks are to be asked before it can be planned.
+    Ask(Box<Question>),
 }
 
 /// A transaction and how to answer its outcome.
@@ -33,7 +37,14 @@ pub(super) struct Pending {
     /// What each condition of the transaction protects.
     meanings: Vec<Meaning>,
     reply: Reply,
-    pub reservation: Option<Reservation>,
+    pub reserved: Reserved,
+}
+
+/// What a plan holds for itself until its outcome is known.
+#[derive(Default)]
+pub(super) struct Reserved {
+    pub addresses: Option<Reservation>,
+    pub quota: Option<Hold>,
 }
 
 /// What it means when a condition does not hold.
@@ -97,10 +108,12 @@ pub(super) enum Refusal {
     Tell(ApiError),
 }
 
-/// Objects as an atomic batch has planned them so far; `None` where it removes them.
+/// What planning goes by beside the present state: objects as an atomic batch has planned them so far (`None` where it
+/// removes them), and what webhooks said.
 #[derive(Default)]
 pub(super) struct Overlay {
     planned: BTreeMap<Key, Option<Entry>>,
+    passage: Option<Passage>,
 }
 
 /// An object as a plan finds it.
@@ -111,6 +124,29 @@ pub(super) struct Current {
 }
 
 impl Overlay {
+    /// For a write that somebody wants to see.
+    pub fn of(passage: Passage) -> Self {
+        Self {
+            passage: Some(passage),
+            ..Self::default()
+        }
+    }
+
+    /// For the next write of a batch.
+    pub fn set_passage(&mut self, passage: Option<Passage>) {
+        self.passage = passage;
+    }
+
+    /// Where the write stands that is being planned; `None` where nobody wants to see it.
+    pub fn passage(&self) -> Option<&Passage> {
+        self.passage.as_ref()
+    }
+
+    /// Takes the passage along to the next planning.
+    pub fn take_passage(&mut self) -> Option<Passage> {
+        self.passage.take()
+    }
+
     /// The object as the batch leaves it so far.
     pub fn current(&self, registry: &Registry, target: &Target) -> Result<Current, ApiError> {
         let key = target.key();
@@ -196,6 +232,16 @@ impl Registry {
             removed,
             warnings,
         };
+        let shown = |revision| Entry {
+            key: Arc::clone(&key),
+            revision,
+            json: match revision {
+                0 => canonical.json.clone(),
+                revision => canonical.at_revision(revision),
+            },
+            attributes: Arc::clone(&attributes),
+        };
+        self.note(overlay, &target, &change, shown, view)?;
         if let Change::Replace { current, .. } = &change
             && is_same(&current.entry.json, &canonical)
         {
@@ -205,20 +251,11 @@ impl Registry {
             )));
         }
         if ctx.options.dry_run {
-            let (json, revision) = match &change {
-                Change::Create { .. } => (canonical.json, 0),
-                Change::Replace { current, .. } | Change::Remove { current, .. } => (
-                    canonical.at_revision(current.entry.revision),
-                    current.entry.revision,
-                ),
+            let revision = match &change {
+                Change::Create { .. } => 0,
+                Change::Replace { current, .. } | Change::Remove { current, .. } => current.entry.revision,
             };
-            let entry = Entry {
-                key,
-                revision,
-                json,
-                attributes,
-            };
-            return Ok(Plan::Done(written(self.shown(entry, view)?, warnings)));
+            return Ok(Plan::Done(written(self.shown(shown(revision), view)?, warnings)));
         }
         let value = self.encode_value(behaviour, canonical, &attributes)?;
         let (conditions, meanings) = self.conditions(ctx, overlay, &target, &key, &change);
@@ -251,7 +288,7 @@ impl Registry {
                 warnings,
                 view,
             },
-            reservation: None,
+            reserved: Reserved::default(),
         })))
     }
 

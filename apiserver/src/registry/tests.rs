@@ -1,5 +1,6 @@
 //! The registry on the memory store: every verb, and the errors that clients match on.
 
+mod admission;
 mod around;
 mod batch;
 mod concurrency;

@@ -182,10 +182,14 @@ impl Registry {
     /// # Errors
     /// [`ApiError`].
     pub async fn write(&self, ctx: &Context, write: Write) -> Result<Written, ApiError> {
+        if let Some(passage) = self.passage(&write) {
+            return self.write_seen(ctx, &write, passage).await;
+        }
         for _ in 0..MAX_ATTEMPTS {
             let mut pending = match self.plan(ctx, &write, &Overlay::default())? {
                 Plan::Done(written) => return Ok(written),
                 Plan::Commit(pending) => *pending,
+                Plan::Ask(_) => return Err(unasked()),
             };
             let outcome = self.store.commit(std::mem::take(&mut pending.txn)).await;
             if let Some(answer) = self.conclude(pending, outcome) {
@@ -195,15 +199,18 @@ impl Registry {
         Err(too_contended())
     }
 
+    /// Gives back what a plan reserved, whether it was carried out or not.
+    pub(super) fn release(&self, pending: &Pending) {
+        self.release_reserved(&pending.reserved);
+    }
+
     /// The answer, or `None` to plan again.
     pub(super) fn conclude(
         &self,
         pending: Pending,
         outcome: Result<Committed, TxnError>,
     ) -> Option<Result<Written, ApiError>> {
-        if let Some(reservation) = &pending.reservation {
-            self.addresses.release(reservation);
-        }
+        self.release(&pending);
         match outcome {
             Ok(committed) => Some(self.settle(pending, &committed, 0)),
             Err(error) => match pending.refused(error, 0) {
@@ -212,6 +219,11 @@ impl Registry {
             },
         }
     }
+}
+
+/// Planning asks webhooks only about writes that have a passage.
+pub(super) fn unasked() -> ApiError {
+    ApiError::internal("a write that no webhook wants to see was to be shown to one")
 }
 
 pub(super) fn too_contended() -> ApiError {

@@ -26,6 +26,10 @@ use super::{
 /// watches below the window.
 pub type Describe = fn(&'static Resource, &[u8]) -> Option<Attributes>;
 
+/// Told of every change under the cache's lock, before it is acknowledged: the key, the kind, and the entry, which is
+/// `None` where the object is gone.
+pub type Observer = Box<dyn Fn(&Key, &'static Resource, &Attributes, Option<&Entry>) + Send + Sync>;
+
 /// Objects read from the store at a time while the cache is filled.
 const LOAD_PAGE: usize = 1_000;
 
@@ -35,6 +39,7 @@ pub struct WatchCache {
     pub(super) describe: Describe,
     pub(super) clock: Clock,
     pub(super) spawn: Spawn,
+    observer: OnceLock<Observer>,
     state: RwLock<State>,
 }
 
@@ -103,6 +108,7 @@ impl WatchCache {
             describe,
             clock,
             spawn,
+            observer: OnceLock::new(),
             state: RwLock::new(state),
         });
         let publisher: Arc<dyn Publisher> = Arc::clone(&cache) as Arc<dyn Publisher>;
@@ -117,6 +123,11 @@ impl WatchCache {
         }
         drop(state);
         Ok(cache)
+    }
+
+    /// Has `observer` told of every change from now on; only the first call counts.
+    pub fn observe_with(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// The latest revision.
@@ -143,6 +154,14 @@ impl WatchCache {
         let state = self.state.read();
         let latest = state.kinds.get(kind_of(resource));
         latest.map_or(0, |latest| latest.entries.len())
+    }
+
+    /// The last change of any object of these kinds.
+    #[must_use]
+    pub fn changed_at(&self, resources: &[&'static Resource]) -> i64 {
+        let state = self.state.read();
+        let changed = |resource: &&'static Resource| Some(state.kinds.get(kind_of(resource))?.revision);
+        resources.iter().filter_map(changed).max().unwrap_or(0)
     }
 
     /// Objects after `start_after` in key order, at most `limit` (zero for all). With `at`, the page shows that
@@ -328,6 +347,14 @@ impl Publisher for WatchCache {
             } else {
                 latest.entries.insert(Arc::clone(&published.key), entry.clone())
             };
+            if let Some(observer) = self.observer.get() {
+                observer(
+                    &entry.key,
+                    resource,
+                    &entry.attributes,
+                    (!deleted).then_some(&entry),
+                );
+            }
             let change = Arc::new(Change {
                 kind,
                 revision: published.revision,

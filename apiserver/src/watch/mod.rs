@@ -15,7 +15,7 @@ mod tests;
 mod watcher;
 mod window;
 
-pub use cache::{Describe, Page, WatchCache};
+pub use cache::{Describe, Observer, Page, WatchCache};
 pub use entry::{Attributes, Entry};
 use event::Change;
 pub use event::{Event, EventKind};

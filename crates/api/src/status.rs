@@ -90,6 +90,13 @@ impl ApiError {
         self
     }
 
+    /// The same error with another HTTP code than its reason's usual one.
+    #[must_use]
+    pub fn with_code(mut self, code: u16) -> Self {
+        self.0.code = code;
+        self
+    }
+
     /// The same error with advice to try again after this many seconds.
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {

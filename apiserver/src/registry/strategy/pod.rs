@@ -1,17 +1,13 @@
-//! Pods: what admission adds to a new one, how long a deleted one may take to end, and how it is bound to a node.
+//! Pods: the status of a new one, how long a deleted one may take to end, and how it is bound to a node.
 
 use coracle_api::{ApiError, Resource, kinds, time};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Binding, Pod, PodCondition, PodSpec, PodStatus, Toleration};
+use k8s_openapi::api::core::v1::{Binding, Pod, PodCondition, PodSpec, PodStatus};
 
 use super::{Field, Strategy, text};
 
 /// How long a pod without `terminationGracePeriodSeconds` may take to end.
 const DEFAULT_GRACE_SECONDS: i64 = 30;
-/// How long a pod stays on a node that is not ready or cannot be reached (DefaultTolerationSeconds of upstream).
-const DEFAULT_TOLERATION_SECONDS: i64 = 300;
-const DEFAULT_TOLERATIONS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
-
 pub(in crate::registry) struct PodStrategy;
 
 impl Strategy for PodStrategy {
@@ -23,7 +19,6 @@ impl Strategy for PodStrategy {
 
     fn prepare_create(&self, object: &mut Pod) {
         let spec = object.spec.get_or_insert_default();
-        admit(spec);
         let qos_class = Some(qos_class(spec).to_owned());
         object.status = Some(PodStatus {
             phase: Some("Pending".to_owned()),
@@ -94,39 +89,6 @@ impl Strategy for PodStrategy {
         }
         let own = || spec.and_then(|spec| spec.termination_grace_period_seconds);
         asked.or_else(own).unwrap_or(DEFAULT_GRACE_SECONDS).max(0)
-    }
-}
-
-/// What upstream's admission plugins add to every pod.
-fn admit(spec: &mut PodSpec) {
-    if spec
-        .service_account_name
-        .as_deref()
-        .unwrap_or_default()
-        .is_empty()
-    {
-        spec.service_account_name = Some("default".to_owned());
-    }
-    spec.service_account.clone_from(&spec.service_account_name);
-    spec.priority.get_or_insert(0);
-    spec.preemption_policy
-        .get_or_insert_with(|| "PreemptLowerPriority".to_owned());
-    let tolerations = spec.tolerations.get_or_insert_default();
-    for key in DEFAULT_TOLERATIONS {
-        let tolerates = |own: &Toleration| {
-            let fits_key = own.key.as_deref().unwrap_or_default();
-            let fits_effect = own.effect.as_deref().unwrap_or_default();
-            (fits_key.is_empty() || fits_key == key) && (fits_effect.is_empty() || fits_effect == "NoExecute")
-        };
-        if !tolerations.iter().any(tolerates) {
-            tolerations.push(Toleration {
-                key: Some(key.to_owned()),
-                operator: Some("Exists".to_owned()),
-                effect: Some("NoExecute".to_owned()),
-                toleration_seconds: Some(DEFAULT_TOLERATION_SECONDS),
-                value: None,
-            });
-        }
     }
 }
 

@@ -1,0 +1,154 @@
+//! What a write is about, as admission sees it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coracle_api::{ApiError, Labels, Resource};
+use coracle_service::Peer;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What is done to the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the API's own")]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl Operation {
+    /// As rules and reviews spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+
+    /// The kind of the request's options.
+    fn options_kind(self) -> &'static str {
+        match self {
+            Self::Create => "CreateOptions",
+            Self::Update => "UpdateOptions",
+            Self::Delete => "DeleteOptions",
+            Self::Connect => "",
+        }
+    }
+}
+
+/// A write, without its objects.
+#[derive(Clone, Debug)]
+pub struct Attributes {
+    /// What is done.
+    pub operation: Operation,
+    /// To what.
+    pub resource: &'static Resource,
+    /// Through which subresource; empty for the object itself.
+    pub subresource: String,
+    /// Empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Empty where the server is still to draw it.
+    pub name: String,
+    /// Who asks.
+    pub peer: Arc<Peer>,
+    /// Whether nothing will be kept.
+    pub dry_run: bool,
+    /// Who changes fields, where the caller said so.
+    pub field_manager: String,
+}
+
+/// The object as it shall be and as it is; JSON.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// `None` for a delete.
+    pub object: Option<Bytes>,
+    /// `None` for a create.
+    pub old: Option<Bytes>,
+}
+
+impl Attributes {
+    /// Group, version and kind of the object in the request, which for a subresource may differ from the resource's.
+    #[must_use]
+    pub fn kind(&self) -> (&'static str, &'static str, &'static str) {
+        let Resource {
+            group, version, kind, ..
+        } = self.resource;
+        match self.resource.subresource(&self.subresource) {
+            None => (group, version, kind),
+            Some(own) if own.version.is_empty() => (group, version, own.kind),
+            Some(own) => (own.group, own.version, own.kind),
+        }
+    }
+
+    /// The `request` of an AdmissionReview without its uid and objects; also what expressions see as `request`.
+    #[must_use]
+    pub fn request(&self) -> Value {
+        let (group, version, kind) = self.kind();
+        let kind = json!({"group": group, "version": version, "kind": kind});
+        let Resource {
+            group,
+            version,
+            plural,
+            ..
+        } = self.resource;
+        let resource = json!({"group": group, "version": version, "resource": plural});
+        let mut request = json!({
+            "kind": kind,
+            "resource": resource,
+            "requestKind": kind,
+            "requestResource": resource,
+            "operation": self.operation.as_str(),
+            "userInfo": {"username": self.peer.user, "groups": self.peer.groups},
+            "dryRun": self.dry_run,
+        });
+        let mut set = |name: &str, value: &str| {
+            if !value.is_empty() {
+                request[name] = value.into();
+            }
+        };
+        set("name", &self.name);
+        set("namespace", &self.namespace);
+        set("subResource", &self.subresource);
+        set("requestSubResource", &self.subresource);
+        let options = self.operation.options_kind();
+        if !options.is_empty() {
+            request["options"] = json!({"apiVersion": "meta.k8s.io/v1", "kind": options});
+            if !self.field_manager.is_empty() && options != "DeleteOptions" {
+                request["options"]["fieldManager"] = self.field_manager.as_str().into();
+            }
+            if self.dry_run {
+                request["options"]["dryRun"] = json!(["All"]);
+            }
+        }
+        request
+    }
+
+    /// The refusal of this write, as upstream words it.
+    #[must_use]
+    pub fn forbidden(&self, why: impl std::fmt::Display) -> ApiError {
+        ApiError::forbidden(self.resource, &self.name, why)
+    }
+}
+
+/// The labels of an object; none where the JSON is no object.
+pub(crate) fn labels(json: &[u8]) -> Labels {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct View {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Metadata {
+        labels: Labels,
+    }
+    serde_json::from_slice::<View>(json)
+        .unwrap_or_default()
+        .metadata
+        .labels
+}
