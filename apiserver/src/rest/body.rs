@@ -1,11 +1,11 @@
 //! Request bodies: how much is read, which formats are understood, and what a missing `Content-Type` means.
 //!
-//! The registry reads JSON only; YAML becomes JSON here. A body without a `Content-Type` is JSON, as some clients
-//! send it; a missing `kind` or `apiVersion` is the registry's to supply.
+//! The registry reads JSON only; YAML and protobuf become JSON here. A body without a `Content-Type` is JSON, as some
+//! clients send it; a missing `kind` or `apiVersion` is the registry's to supply.
 
 use axum::body::Body;
 use bytes::Bytes;
-use coracle_api::{ApiError, yaml};
+use coracle_api::{ApiError, protobuf, yaml};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -20,7 +20,7 @@ mod tests;
 /// The largest body that is read, as upstream has it.
 pub(crate) const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 
-const ACCEPTED: &[&str] = &["application/json", "application/yaml"];
+const ACCEPTED: &[&str] = &["application/json", "application/yaml", protobuf::MEDIA_TYPE];
 const ACCEPTED_PATCHES: &[&str] = &[
     "application/json-patch+json",
     "application/merge-patch+json",
@@ -51,13 +51,37 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiEr
 /// # Errors
 /// As [`read`]; unsupported media type; bad request where YAML is not one object.
 pub(crate) async fn object(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let is_yaml = match media_type(headers) {
-        "" | "application/json" => false,
-        "application/yaml" => true,
-        _ => return Err(ApiError::unsupported_media_type(ACCEPTED)),
-    };
-    let body = read(headers, body).await?;
-    if is_yaml { yaml_to_json(&body) } else { Ok(body) }
+    let format = Format::of(headers)?;
+    format.to_json(read(headers, body).await?)
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Yaml,
+    Protobuf,
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        match media_type(headers) {
+            "" | "application/json" => Ok(Self::Json),
+            "application/yaml" => Ok(Self::Yaml),
+            protobuf::MEDIA_TYPE => Ok(Self::Protobuf),
+            _ => Err(ApiError::unsupported_media_type(ACCEPTED)),
+        }
+    }
+
+    fn to_json(self, body: Bytes) -> Result<Bytes, ApiError> {
+        match self {
+            Self::Json => Ok(body),
+            Self::Yaml => yaml_to_json(&body),
+            Self::Protobuf => protobuf::to_json(&body, None)
+                .map(Bytes::from)
+                .map_err(|error| ApiError::bad_request(error.to_string())),
+        }
+    }
 }
 
 /// The format of a patch.
@@ -123,11 +147,13 @@ pub(crate) async fn delete_options(
     body: Body,
     query: &Query,
 ) -> Result<(DeleteOptions, bool), ApiError> {
+    let format = Format::of(headers);
+    let body = read(headers, body).await?;
     // An empty body has no format to object to.
-    let body = match media_type(headers) {
-        "" | "application/json" | "application/yaml" => object_or_nothing(headers, body).await?,
-        _ if read(headers, body).await?.is_empty() => Bytes::new(),
-        _ => return Err(ApiError::unsupported_media_type(ACCEPTED)),
+    let body = if body.is_empty() {
+        body
+    } else {
+        format?.to_json(body)?
     };
     let wire = if body.is_empty() {
         Wire {
@@ -145,15 +171,6 @@ pub(crate) async fn delete_options(
         })?
     };
     wire.check()
-}
-
-async fn object_or_nothing(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let body = read(headers, body).await?;
-    if body.is_empty() || media_type(headers) != "application/yaml" {
-        Ok(body)
-    } else {
-        yaml_to_json(&body)
-    }
 }
 
 impl Wire {

@@ -58,12 +58,6 @@ impl Document {
         headers.insert(VARY, HeaderValue::from(ACCEPT));
         response
     }
-
-    /// The body, for tests.
-    #[cfg(test)]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
 }
 
 /// Upper-case hexadecimal SHA-256, for ETags and for the hashes in OpenAPI's paths.

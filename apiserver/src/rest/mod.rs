@@ -105,13 +105,14 @@ impl Door {
             identity,
             shutdown,
         } = state;
+        let openapi = OpenApi::new(env.spawn);
         Self {
             registry,
             nodes: Nodes::new(env.clone(), identity),
             env,
             shutdown,
             discovery: Discovery::new(),
-            openapi: OpenApi::new(),
+            openapi,
             reads: Semaphore::new(MAX_READS),
             writes: Semaphore::new(MAX_WRITES),
         }
@@ -140,14 +141,18 @@ impl Door {
             }
             Route::UnknownResource => Err(ApiError::resource_not_found()),
             Route::Unknown => Ok(error::page_not_found()),
-            Route::OpenApiV2 => read_only(parts).map(|()| self.openapi.v2(headers)),
+            Route::OpenApiV2 => {
+                read_only(parts)?;
+                self.openapi.v2(headers).await
+            }
             Route::OpenApiV3 => read_only(parts).map(|()| self.openapi.v3(headers)),
             Route::OpenApiV3Group { group, version } => {
                 read_only(parts)?;
-                Ok(self
+                let query = Query::of(&parts.uri)?;
+                let found = self
                     .openapi
-                    .v3_group(&group, &version, headers)
-                    .unwrap_or_else(error::page_not_found))
+                    .v3_group(&group, &version, query.get("hash"), headers);
+                Ok(found.await?.unwrap_or_else(error::page_not_found))
             }
             route => {
                 read_only(parts)?;

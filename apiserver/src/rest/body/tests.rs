@@ -17,11 +17,7 @@ async fn formats_of_objects() {
         let read = object(&headers(content_type), Body::from("{}")).await;
         assert_eq!(read.unwrap(), "{}", "{content_type}");
     }
-    for content_type in [
-        "application/vnd.kubernetes.protobuf",
-        "text/plain",
-        "application/x-www-form-urlencoded",
-    ] {
+    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
         let error = object(&headers(content_type), Body::from("{}"))
             .await
             .unwrap_err();
@@ -47,8 +43,35 @@ async fn large_bodies_are_refused_announced_or_not() {
     );
 }
 
+/// A ConfigMap `pb` with `k: v`, as client-go sends it.
+const CONFIG_MAP: &str =
+    "k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x0e\x0a\x04\x0a\x02pb\x12\x06\x0a\x01k\x12\x01v";
+/// `propagationPolicy: Orphan`.
+const ORPHAN: &str = "k8s\0\x0a\x13\x0a\x02v1\x12\x0dDeleteOptions\x12\x08\x22\x06Orphan";
+
+#[tokio::test]
+async fn protobuf_becomes_json() {
+    let headers = headers(protobuf::MEDIA_TYPE);
+    let read = |body: &'static str| object(&headers, Body::from(body));
+    let json: serde_json::Value = serde_json::from_slice(&read(CONFIG_MAP).await.unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "pb" }, "data": { "k": "v" },
+    });
+    assert_eq!(json, expected);
+    for broken in ["", "{}", "k8s\0\x0a", "k8s\0\x0a\x0b\x0a\x02v1\x12\x05Gizmo"] {
+        assert_eq!(read(broken).await.unwrap_err().code(), 400, "{broken:?}");
+    }
+    let query = Query::of(&http::Uri::from_static("/")).unwrap();
+    let options = delete_options(&headers, Body::from(ORPHAN), &query).await;
+    assert_eq!(options.unwrap().0.propagation, Propagation::Orphan);
+}
+
 #[test]
 fn formats_of_patches() {
+    assert_eq!(
+        patch_type(&headers(protobuf::MEDIA_TYPE)).unwrap_err().code(),
+        415
+    );
     assert!(patch_type(&headers("application/strategic-merge-patch+json")).is_ok());
     assert_eq!(patch_type(&headers("application/json")).unwrap_err().code(), 415);
     assert_eq!(
