@@ -7,6 +7,8 @@
 //! Source: `pkg/apis/*/v1/defaults.go` of Kubernetes and the behaviour of a real apiserver. Applying defaults twice
 //! changes nothing.
 
+use std::any::Any;
+
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
     ValidatingWebhookConfiguration,
@@ -29,6 +31,10 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use crate::object::Object;
 
 mod admission;
+mod apps;
+mod autoscaling;
+mod batch;
+mod bounds;
 mod classes;
 mod container;
 mod empty;
@@ -42,11 +48,15 @@ mod tests;
 mod workload;
 
 pub use admission::{mutating_webhooks, policy, policy_binding, validating_webhooks};
+pub use apps::{daemon_set, replication_controller, standalone_template, stateful_set};
+pub use autoscaling::horizontal_pod_autoscaler;
+pub use batch::{cron_job, job};
+pub use bounds::{limit_range, pod_disruption_budget, resource_quota};
 pub use classes::{csi_driver, csi_node, csi_storage_capacity, storage_class, volume_attachment};
 pub use networking::{endpoint_slice, ingress, ingress_class, network_policy};
 pub use platform::*;
 pub use pod::{pod, pod_spec, pod_template};
-pub use service::service;
+pub use service::{endpoints, service};
 pub use storage::{persistent_volume, persistent_volume_claim};
 pub use workload::{deployment, replica_set};
 
@@ -117,6 +127,31 @@ fn around(object: &mut dyn Object) {
         APIService: api_service,
         FlowSchema: flow_schema,
         PriorityLevelConfiguration: priority_level,
+    }
+    workload(any);
+}
+
+/// Sets the defaults of the kinds that run pods, bound them and find them.
+fn workload(any: &mut dyn Any) {
+    macro_rules! defaults {
+        ($($function:path,)*) => {$(
+            if let Some(object) = any.downcast_mut() {
+                return $function(object);
+            }
+        )*};
+    }
+    defaults! {
+        daemon_set,
+        stateful_set,
+        replication_controller,
+        standalone_template,
+        job,
+        cron_job,
+        horizontal_pod_autoscaler,
+        pod_disruption_budget,
+        limit_range,
+        resource_quota,
+        endpoints,
     }
 }
 

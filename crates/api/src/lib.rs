@@ -5,6 +5,7 @@
 //! present time or a random number passes it in. The typed structs are those of `k8s-openapi`; this crate adds what
 //! an apiserver knows beyond the types.
 
+pub mod conversion;
 pub mod defaults;
 pub mod encode;
 pub mod field_error;

@@ -6,17 +6,25 @@
 //!
 //! Source: `pkg/apis/*/validation` of Kubernetes. Fields of features that Coracle does not have are not judged.
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service,
+    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+    PodTemplate, ReplicationController, ResourceQuota, Secret, Service,
 };
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use crate::field_error::{FieldError, Path};
 use crate::object::Object;
 
 mod affinity;
+mod apps;
 mod around;
+mod autoscaling;
+mod batch;
+mod bounds;
 mod certificates;
 mod check;
 mod classes;
@@ -24,6 +32,7 @@ mod cluster;
 mod container;
 mod custom_resource;
 mod data;
+mod endpoints;
 mod extensions;
 mod ingress;
 mod meta;
@@ -33,6 +42,7 @@ mod policies;
 mod probe;
 mod rbac;
 mod resources;
+mod schedule;
 mod selector;
 mod service;
 mod storage;
@@ -42,11 +52,19 @@ mod volume;
 mod webhooks;
 mod workload;
 
+pub use apps::{
+    controller_revision, controller_revision_update, daemon_set, daemon_set_update, replication_controller,
+    replication_controller_update, standalone_template, stateful_set, stateful_set_update,
+};
+pub use autoscaling::{horizontal_pod_autoscaler, horizontal_pod_autoscaler_update};
+pub use batch::{cron_job, cron_job_update, job, job_update};
+pub use bounds::{limit_range, pod_disruption_budget, resource_quota, resource_quota_update};
 pub use certificates::*;
 pub use classes::*;
 pub use cluster::{event, lease, namespace, node};
 pub use custom_resource::*;
 pub use data::{config_map, config_map_update, secret, secret_update};
+pub use endpoints::endpoints;
 pub use extensions::*;
 pub use ingress::*;
 pub use meta::{labels, object_meta, object_meta_update};
@@ -89,6 +107,14 @@ pub fn update(new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
     update!(Secret, secret_update);
     update!(PersistentVolume, volume_update);
     update!(PersistentVolumeClaim, claim_update);
+    update!(DaemonSet, daemon_set_update);
+    update!(StatefulSet, stateful_set_update);
+    update!(ControllerRevision, controller_revision_update);
+    update!(ReplicationController, replication_controller_update);
+    update!(Job, job_update);
+    update!(CronJob, cron_job_update);
+    update!(HorizontalPodAutoscaler, horizontal_pod_autoscaler_update);
+    update!(ResourceQuota, resource_quota_update);
     errors.extend(around::update(new, old).unwrap_or_else(|| body(new)));
     errors
 }
@@ -114,6 +140,18 @@ fn body(object: &dyn Object) -> Vec<FieldError> {
     body!(Namespace, namespace);
     body!(PersistentVolume, volume);
     body!(PersistentVolumeClaim, claim);
+    body!(DaemonSet, daemon_set);
+    body!(StatefulSet, stateful_set);
+    body!(ControllerRevision, controller_revision);
+    body!(ReplicationController, replication_controller);
+    body!(PodTemplate, standalone_template);
+    body!(Job, job);
+    body!(CronJob, cron_job);
+    body!(HorizontalPodAutoscaler, horizontal_pod_autoscaler);
+    body!(PodDisruptionBudget, pod_disruption_budget);
+    body!(LimitRange, limit_range);
+    body!(ResourceQuota, resource_quota);
+    body!(Endpoints, endpoints);
     around::body(object)
 }
 

@@ -16,21 +16,34 @@ use crate::watch::Attributes;
 mod api_service;
 mod around;
 mod behaviour;
+mod binding;
 mod certificate_signing_request;
 mod config_map;
+mod controller_revision;
+mod cron_job;
 mod custom_resource_definition;
+mod daemon_set;
 mod deployment;
+mod endpoints;
 mod event;
+mod horizontal_pod_autoscaler;
+mod job;
 mod lease;
+mod limit_range;
 mod namespace;
 mod node;
 mod persistent_volume;
 mod persistent_volume_claim;
 pub(super) mod pod;
+mod pod_disruption_budget;
+mod pod_template;
 mod replica_set;
+mod replication_controller;
+mod resource_quota;
 mod secret;
 pub(super) mod service;
 mod service_account;
+mod stateful_set;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +88,19 @@ static ALL: &[&dyn Behaviour] = &[
     &around::PriorityLevelStrategy,
     &around::VolumeAttachmentStrategy,
     &around::PriorityClassStrategy,
+    &binding::BindingStrategy,
+    &controller_revision::ControllerRevisionStrategy,
+    &cron_job::CronJobStrategy,
+    &daemon_set::DaemonSetStrategy,
+    &endpoints::EndpointsStrategy,
+    &horizontal_pod_autoscaler::HorizontalPodAutoscalerStrategy,
+    &job::JobStrategy,
+    &limit_range::LimitRangeStrategy,
+    &pod_disruption_budget::PodDisruptionBudgetStrategy,
+    &pod_template::PodTemplateStrategy,
+    &replication_controller::ReplicationControllerStrategy,
+    &resource_quota::ResourceQuotaStrategy,
+    &stateful_set::StatefulSetStrategy,
 ];
 
 /// The behaviour of every row by its place; all versions of a kind have the one of the version that is stored.

@@ -12,24 +12,36 @@ use serde::{Deserialize, Serialize};
 mod admission;
 mod classes;
 mod config_map;
+mod controller_revision;
+mod cron_job;
+mod daemon_set;
 mod deployment;
 mod duration;
+mod endpoints;
 mod event;
 mod extensions;
 mod format;
+mod horizontal_pod_autoscaler;
+mod job;
 mod lease;
+mod limit_range;
 mod namespace;
 mod networking;
 mod node;
 mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
+mod pod_disruption_budget;
+mod pod_template;
 mod rbac;
 mod replica_set;
+mod replication_controller;
+mod resource_quota;
 mod scale;
 mod secret;
 mod service;
 mod service_account;
+mod stateful_set;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -135,6 +147,21 @@ pub(crate) fn printer(resource: &Resource, subresource: &str) -> &'static Printe
         return &scale::PRINTER;
     }
     match (resource.group, resource.plural) {
+        ("", "endpoints") => &endpoints::PRINTER,
+        ("", "limitranges") => &limit_range::PRINTER,
+        ("", "podtemplates") => &pod_template::PRINTER,
+        ("", "replicationcontrollers") => &replication_controller::PRINTER,
+        ("", "resourcequotas") => &resource_quota::PRINTER,
+        ("apps", "controllerrevisions") => &controller_revision::PRINTER,
+        ("apps", "daemonsets") => &daemon_set::PRINTER,
+        ("apps", "statefulsets") => &stateful_set::PRINTER,
+        ("autoscaling", "horizontalpodautoscalers") if resource.version == "v1" => {
+            &horizontal_pod_autoscaler::PRINTER_V1
+        }
+        ("autoscaling", "horizontalpodautoscalers") => &horizontal_pod_autoscaler::PRINTER,
+        ("batch", "cronjobs") => &cron_job::PRINTER,
+        ("batch", "jobs") => &job::PRINTER,
+        ("policy", "poddisruptionbudgets") => &pod_disruption_budget::PRINTER,
         ("", "configmaps") => &config_map::PRINTER,
         ("", "events") => &event::PRINTER,
         ("", "namespaces") => &namespace::PRINTER,

@@ -38,7 +38,10 @@ macro_rules! check {
 
 #[test]
 fn every_kind_shows_even_an_empty_object() {
-    for resource in kinds::RESOURCES {
+    for resource in kinds::RESOURCES
+        .iter()
+        .filter(|resource| resource.has_verb("get"))
+    {
         let shown = row(resource, &object(serde_json::json!({})));
         assert!(shown.contains('x'), "{resource}: {shown}");
         let plain = &PLAIN as *const Printer;

@@ -1,6 +1,6 @@
-//! Defaults of Services.
+//! Defaults of Services and Endpoints.
 
-use k8s_openapi::api::core::v1::{Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Endpoints, Service, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::empty::{default_to, drop_blank, drop_empty, drop_zero};
@@ -62,5 +62,19 @@ fn traffic(spec: &mut ServiceSpec) {
     }
     if is_balanced {
         spec.allocate_load_balancer_node_ports.get_or_insert(true);
+    }
+}
+
+/// Sets the defaults of Endpoints.
+pub fn endpoints(endpoints: &mut Endpoints) {
+    drop_empty(&mut endpoints.subsets);
+    for subset in endpoints.subsets.iter_mut().flatten() {
+        drop_empty(&mut subset.addresses);
+        drop_empty(&mut subset.not_ready_addresses);
+        drop_empty(&mut subset.ports);
+        for port in subset.ports.iter_mut().flatten() {
+            default_to(&mut port.protocol, "TCP");
+            drop_blank(&mut port.name);
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::kinds::{self, RESOURCES, Resource};
 use crate::object::{Duplicates, decode};
 
 mod around;
+mod workloads;
 
 fn defaulted(resource: &Resource, object: Value) -> Value {
     let mut object = decode(resource, object.to_string().as_bytes(), Duplicates::Ignore)

@@ -8,7 +8,7 @@ use super::empty::{default_to, drop_empty, drop_false, drop_zero};
 use super::pod_template;
 
 /// How many old ReplicaSets a Deployment keeps.
-const REVISION_HISTORY: i32 = 10;
+pub(super) const REVISION_HISTORY: i32 = 10;
 /// Seconds until a rollout that does not move has failed.
 const PROGRESS_DEADLINE_SECONDS: i32 = 600;
 /// How far a rolling update goes above and below the wanted number.
@@ -44,7 +44,8 @@ pub fn replica_set(set: &mut ReplicaSet) {
     pod_template(spec.template.get_or_insert_default());
 }
 
-fn selector(selector: &mut LabelSelector) {
+/// Drops what is empty from a selector.
+pub(super) fn selector(selector: &mut LabelSelector) {
     drop_empty(&mut selector.match_labels);
     drop_empty(&mut selector.match_expressions);
 }

@@ -2,10 +2,12 @@
 //! Kubernetes 1.33 answers; a subresource that nothing serves yet is left out, because clients act on what discovery
 //! promises.
 
-use super::{ALL_VERBS, Resource, Subresource};
+use super::{ALL_VERBS, Resource, StoredAs, Subresource};
 
 mod admission_registration;
 mod apps;
+mod autoscaling;
+mod batch;
 mod certificates;
 mod coordination;
 mod core;
@@ -15,13 +17,15 @@ mod flow_control;
 mod networking;
 mod node;
 mod pods;
+mod policy;
 mod rbac;
 mod scheduling;
 mod storage;
 
 pub use self::{
-    admission_registration::*, apps::*, certificates::*, coordination::*, core::*, discovery::*,
-    extensions::*, flow_control::*, networking::*, node::*, pods::*, rbac::*, scheduling::*, storage::*,
+    admission_registration::*, apps::*, autoscaling::*, batch::*, certificates::*, coordination::*, core::*,
+    discovery::*, extensions::*, flow_control::*, networking::*, node::*, pods::*, policy::*, rbac::*,
+    scheduling::*, storage::*,
 };
 
 /// Makes the list of rows and numbers them.
@@ -62,13 +66,27 @@ rows! {
     SERVICE_ACCOUNT,
     SECRET,
     CONFIG_MAP,
+    LIMIT_RANGE,
+    RESOURCE_QUOTA,
     PERSISTENT_VOLUME_CLAIM,
     SERVICE,
     ENDPOINT_SLICE,
+    ENDPOINTS,
+    POD_DISRUPTION_BUDGET,
+    POD_TEMPLATE,
     POD,
+    BINDING,
+    REPLICATION_CONTROLLER,
+    CONTROLLER_REVISION,
+    DAEMON_SET,
     REPLICA_SET,
     DEPLOYMENT,
     INGRESS,
+    STATEFUL_SET,
+    JOB,
+    CRON_JOB,
+    HORIZONTAL_POD_AUTOSCALER,
+    HORIZONTAL_POD_AUTOSCALER_V1,
     LEASE,
     VALIDATING_ADMISSION_POLICY,
     VALIDATING_ADMISSION_POLICY_BINDING,

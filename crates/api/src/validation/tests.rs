@@ -9,6 +9,8 @@ use crate::{defaults, patch};
 
 mod access;
 mod admission;
+mod batch;
+mod bounds;
 mod classes;
 mod extensions;
 mod networking;

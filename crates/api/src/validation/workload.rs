@@ -114,7 +114,8 @@ fn strategy(errors: &mut Errors, own: &DeploymentStrategy, path: &Path) {
     }
 }
 
-fn percent(value: &IntOrString) -> Option<u32> {
+/// The percentage that the value is, where it is one.
+pub(super) fn percent(value: &IntOrString) -> Option<u32> {
     match value {
         IntOrString::Int(_) => None,
         IntOrString::String(text) => {
@@ -125,11 +126,12 @@ fn percent(value: &IntOrString) -> Option<u32> {
     }
 }
 
-fn is_zero(value: &IntOrString) -> bool {
+pub(super) fn is_zero(value: &IntOrString) -> bool {
     matches!(value, IntOrString::Int(0)) || percent(value) == Some(0)
 }
 
-fn shown(value: &IntOrString) -> Value {
+/// As messages show it.
+pub(super) fn shown(value: &IntOrString) -> Value {
     match value {
         IntOrString::Int(number) => Value::from(*number),
         IntOrString::String(text) => Value::from(text),
@@ -137,7 +139,7 @@ fn shown(value: &IntOrString) -> Value {
 }
 
 /// A number that is not negative, or a percentage.
-fn count_or_percent(errors: &mut Errors, value: &IntOrString, path: &Path) {
+pub(super) fn count_or_percent(errors: &mut Errors, value: &IntOrString, path: &Path) {
     match value {
         IntOrString::Int(number) if *number < 0 => {
             errors.push(FieldError::invalid(path, *number, NOT_NEGATIVE));
