@@ -1,10 +1,10 @@
-//! Subresources that act on a pod when something is created there: `binding` and `eviction`.
+//! Binding a pod to a node, through its subresource or by creating a Binding of its name.
 
 use coracle_api::{ApiError, kinds};
-use k8s_openapi::api::{core::v1::Binding, policy::v1::Eviction};
+use k8s_openapi::{api::core::v1::Binding, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::{
-    Context, DeleteOptions, Registry, Target,
+    Context, Registry, Target,
     plan::{Change, Overlay, Plan, View},
     strategy::{self, pod},
 };
@@ -24,6 +24,26 @@ impl Registry {
             "eviction" if *target.resource == *kinds::POD => self.plan_eviction(ctx, overlay, target, body),
             _ => Err(ApiError::resource_not_found()),
         }
+    }
+
+    /// Binds the pod that the Binding is named after.
+    pub(super) fn plan_binding_by_name(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        namespace: &str,
+        body: &[u8],
+    ) -> Result<Plan, ApiError> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            metadata: Option<ObjectMeta>,
+        }
+        let head = serde_json::from_slice::<Head>(body).ok();
+        let metadata = head.and_then(|head| head.metadata).unwrap_or_default();
+        let own = metadata.namespace.unwrap_or_default();
+        let namespace = if namespace.is_empty() { &own } else { namespace };
+        let target = Target::new(kinds::POD, namespace, metadata.name.unwrap_or_default());
+        self.plan_binding(ctx, overlay, &target, body)
     }
 
     /// Binds a pod to a node.
@@ -51,29 +71,5 @@ impl Registry {
             was_asked: false,
         };
         self.plan_change(ctx, overlay, &mut *pod, change, Vec::new(), View::Whole)
-    }
-
-    /// Deletes a pod. Disruption budgets, which may refuse, come with their kind.
-    fn plan_eviction(
-        &self,
-        ctx: &Context,
-        overlay: &Overlay,
-        target: &Target,
-        body: &[u8],
-    ) -> Result<Plan, ApiError> {
-        let eviction: Eviction = serde_json::from_slice(body).map_err(|error| {
-            ApiError::bad_request(format!(
-                "Eviction in version \"v1\" cannot be handled as a Eviction: {error}"
-            ))
-        })?;
-        let asked = eviction.delete_options.unwrap_or_default();
-        let preconditions = asked.preconditions.unwrap_or_default();
-        let options = DeleteOptions {
-            grace: asked.grace_period_seconds,
-            uid: preconditions.uid,
-            revision: preconditions.resource_version.and_then(|text| text.parse().ok()),
-            ..DeleteOptions::default()
-        };
-        self.plan_delete(ctx, overlay, target, &options)
     }
 }

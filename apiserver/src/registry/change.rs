@@ -23,6 +23,8 @@ enum Part {
     Status,
     Finalize,
     Approval,
+    /// Another subresource, which the strategy knows by name.
+    Named(&'static str),
 }
 
 impl Registry {
@@ -35,6 +37,9 @@ impl Registry {
                 name,
                 body,
             } => {
+                if *resource == kinds::BINDING {
+                    return self.plan_binding_by_name(ctx, overlay, namespace, body);
+                }
                 let body = decode(ctx, resource, body)?;
                 self.plan_create(ctx, overlay, resource, (namespace, name), body)
             }
@@ -279,11 +284,17 @@ impl Registry {
             Part::Status => behaviour.prepare_status_update(new, &*old),
             Part::Finalize => behaviour.prepare_finalize(new, &*old),
             Part::Approval => behaviour.prepare_approval(new, &*old, self.env.cluster_clock.now()),
+            Part::Named(part) => behaviour.prepare_part(part, new, &*old),
         }
-        if part == Part::Main && behaviour.is_spec_changed(new, &*old) == Some(true) {
+        if matches!(part, Part::Main | Part::Named(_)) && behaviour.is_spec_changed(new, &*old) == Some(true)
+        {
             meta::raise_generation(new);
         }
-        refuse_invalid(resource, new, validation::update(new, &*old))?;
+        let mistakes = match part {
+            Part::Named(part) => behaviour.validate_part(part, new, &*old),
+            _ => validation::update(new, &*old),
+        };
+        refuse_invalid(resource, new, mistakes)?;
         if part == Part::Main {
             self.admit_valid(Operation::Update, new, Some(&*old))?;
         }
@@ -385,7 +396,12 @@ fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
         "status" if resource.has_status() => Ok(Part::Status),
         "finalize" if resource.subresource("finalize").is_some() => Ok(Part::Finalize),
         "approval" if resource.subresource("approval").is_some() => Ok(Part::Approval),
-        _ => Err(ApiError::resource_not_found()),
+        name => match resource.subresource(name) {
+            Some(own) if own.kind == resource.kind && own.verbs.contains(&"update") => {
+                Ok(Part::Named(own.name))
+            }
+            _ => Err(ApiError::resource_not_found()),
+        },
     }
 }
 

@@ -17,6 +17,7 @@ mod apply;
 mod batch;
 mod body;
 mod change;
+mod evict;
 mod meta;
 mod passage;
 mod plan;

@@ -36,7 +36,10 @@ pub(super) struct Pending {
     pub txn: Txn,
     /// What each condition of the transaction protects.
     meanings: Vec<Meaning>,
+    /// The transaction's first operation.
     reply: Reply,
+    /// What its other operations change.
+    others: Vec<(Key, Arc<Attributes>)>,
     pub reserved: Reserved,
 }
 
@@ -172,25 +175,22 @@ impl Overlay {
 
     /// Adds what a plan will do.
     pub fn add(&mut self, pending: &Pending) {
-        let Reply {
-            key,
-            attributes,
-            removed,
-            ..
-        } = &pending.reply;
-        let json = pending
-            .txn
-            .ops
-            .last()
-            .map(|op| op.value().json.clone())
-            .unwrap_or_default();
-        let entry = Entry {
-            key: Arc::clone(key),
-            revision: 0,
-            json,
-            attributes: Arc::clone(attributes),
-        };
-        self.planned.insert(Arc::clone(key), (!removed).then_some(entry));
+        let own = &pending.reply;
+        let own = (&own.key, &own.attributes, own.removed);
+        let others = pending
+            .others
+            .iter()
+            .map(|(key, attributes)| (key, attributes, false));
+        let changes = std::iter::once(own).chain(others).zip(&pending.txn.ops);
+        for ((key, attributes, removed), op) in changes {
+            let entry = Entry {
+                key: Arc::clone(key),
+                revision: 0,
+                json: op.value().json.clone(),
+                attributes: Arc::clone(attributes),
+            };
+            self.planned.insert(Arc::clone(key), (!removed).then_some(entry));
+        }
     }
 }
 
@@ -288,8 +288,35 @@ impl Registry {
                 warnings,
                 view,
             },
+            others: Vec::new(),
             reserved: Reserved::default(),
         })))
+    }
+
+    /// Adds to a plan the change of another object, whose present state is `current`: both happen or none.
+    pub(super) fn plan_also(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        plan: Plan,
+        current: &Current,
+        object: &mut dyn Object,
+    ) -> Result<Plan, ApiError> {
+        let Plan::Commit(mut pending) = plan else {
+            return Ok(plan);
+        };
+        let change = Change::Replace {
+            current,
+            was_asked: false,
+        };
+        let other = self.plan_change(ctx, overlay, object, change, Vec::new(), View::Whole)?;
+        if let Plan::Commit(other) = other {
+            pending.txn.conditions.extend(other.txn.conditions);
+            pending.txn.ops.extend(other.txn.ops);
+            pending.meanings.extend(other.meanings);
+            pending.others.push((other.reply.key, other.reply.attributes));
+        }
+        Ok(Plan::Commit(pending))
     }
 
     fn encode_value(

@@ -36,9 +36,14 @@ impl Registry {
         let view = match subresource {
             "" => View::of(target.resource),
             "status" if target.resource.has_status() => View::of(target.resource),
-            "approval" if target.resource.subresource("approval").is_some() => View::Whole,
             "scale" if target.resource.subresource("scale").is_some() => View::Scale,
-            _ => return Err(ApiError::resource_not_found()),
+            // Other readable subresources of the object's own kind show the object.
+            name => match target.resource.subresource(name) {
+                Some(own) if own.kind == target.resource.kind && own.verbs.contains(&"get") => {
+                    View::of(target.resource)
+                }
+                _ => return Err(ApiError::resource_not_found()),
+            },
         };
         let key = target.key();
         let cached = self.cache.get(target.resource, &key);

@@ -25,6 +25,18 @@ impl Registry {
         target: &Target,
         options: &DeleteOptions,
     ) -> Result<Plan, ApiError> {
+        self.plan_delete_marked(ctx, overlay, target, options, |_| {})
+    }
+
+    /// As [`Self::plan_delete`]; `mark` writes into the object why it goes.
+    pub(super) fn plan_delete_marked(
+        &self,
+        ctx: &Context,
+        overlay: &Overlay,
+        target: &Target,
+        options: &DeleteOptions,
+        mark: impl FnOnce(&mut dyn Object),
+    ) -> Result<Plan, ApiError> {
         let current = overlay.current(self, target)?;
         let preconditions = Preconditions {
             uid: options.uid.clone(),
@@ -38,6 +50,7 @@ impl Registry {
         if let Some(why) = behaviour.refuse_delete(object) {
             return Err(ApiError::forbidden(target.resource, &target.name, why));
         }
+        mark(object);
         let change = match self.decide(behaviour, object, options) {
             Decision::Remove => Change::Remove {
                 current: &current,

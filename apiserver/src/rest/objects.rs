@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use coracle_api::ApiError;
+use coracle_api::{ApiError, kinds};
 use coracle_service::Peer;
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -160,17 +160,15 @@ impl Request<'_> {
             let written = registry
                 .create_subresource(&context, object, subresource.name, body)
                 .await?;
-            let success = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
-            });
-            let mut response = error::json(StatusCode::CREATED, success.to_string());
-            error::warn(&mut response, &written.warnings);
-            return Ok(response);
+            return Ok(acted(&written));
         }
         let Target {
             resource, namespace, ..
         } = &self.target;
         let written = registry.create(&context, resource, namespace, "", body).await?;
+        if *resource == kinds::BINDING {
+            return Ok(acted(&written));
+        }
         Ok(written_answer(StatusCode::CREATED, &renderer, &written))
     }
 
@@ -311,6 +309,16 @@ fn answer(code: StatusCode, renderer: &Renderer, entry: &Entry) -> Response {
         renderer.content_type(),
         Body::from(renderer.object(&entry.json)),
     )
+}
+
+/// The answer to something that was done to an object and is none itself: a binding, an eviction.
+fn acted(written: &Written) -> Response {
+    let success = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
+    });
+    let mut response = error::json(StatusCode::CREATED, success.to_string());
+    error::warn(&mut response, &written.warnings);
+    response
 }
 
 fn written_answer(code: StatusCode, renderer: &Renderer, written: &Written) -> Response {

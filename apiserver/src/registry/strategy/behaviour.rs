@@ -1,7 +1,7 @@
 //! What the generic registry sees of a strategy: any object, no type.
 
 use coracle_api::{
-    ApiError, Labels, Object, Resource,
+    ApiError, FieldError, Labels, Object, Resource,
     object::{self, BuiltIn},
 };
 use coracle_service::Peer;
@@ -27,6 +27,8 @@ pub trait Behaviour: Send + Sync {
     fn prepare_finalize(&self, new: &mut dyn Object, old: &dyn Object);
     fn prepare_approval(&self, new: &mut dyn Object, old: &dyn Object, now: Timestamp);
     fn name_caller(&self, object: &mut dyn Object, caller: &Peer);
+    fn prepare_part(&self, part: &str, new: &mut dyn Object, old: &dyn Object);
+    fn validate_part(&self, part: &str, new: &dyn Object, old: &dyn Object) -> Vec<FieldError>;
     fn is_spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool>;
     /// Whether objects of this kind have a generation.
     fn has_generation(&self, object: &dyn Object) -> bool;
@@ -81,6 +83,12 @@ impl<S: Strategy> Behaviour for S {
     }
     fn name_caller(&self, object: &mut dyn Object, caller: &Peer) {
         Strategy::name_caller(self, typed_mut(object), caller);
+    }
+    fn prepare_part(&self, part: &str, new: &mut dyn Object, old: &dyn Object) {
+        Strategy::prepare_part(self, part, typed_mut(new), typed(old));
+    }
+    fn validate_part(&self, part: &str, new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
+        Strategy::validate_part(self, part, typed(new), typed(old))
     }
     fn is_spec_changed(&self, new: &dyn Object, old: &dyn Object) -> Option<bool> {
         Strategy::is_spec_changed(self, typed(new), typed(old))

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use coracle_api::{Resource, kinds, object::BuiltIn};
+use coracle_api::{FieldError, Resource, kinds, object::BuiltIn, validation};
 use coracle_service::Peer;
 use coracle_store::Fence;
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ mod persistent_volume;
 mod persistent_volume_claim;
 pub(super) mod pod;
 mod pod_disruption_budget;
+mod pod_parts;
 mod pod_template;
 mod replica_set;
 mod replication_controller;
@@ -151,6 +152,14 @@ pub trait Strategy: Send + Sync + 'static {
 
     /// Writes down who creates the object, for a kind that tells.
     fn name_caller(&self, _object: &mut Self::Kind, _caller: &Peer) {}
+
+    /// Takes from the old object all but what an update of the named subresource may change.
+    fn prepare_part(&self, _part: &str, _new: &mut Self::Kind, _old: &Self::Kind) {}
+
+    /// What is wrong with the change that an update of the named subresource makes.
+    fn validate_part(&self, _part: &str, new: &Self::Kind, old: &Self::Kind) -> Vec<FieldError> {
+        validation::update(new, old)
+    }
 
     /// Whether the desired state differs, which raises `metadata.generation`. `None`: the kind has no generation.
     fn is_spec_changed(&self, _new: &Self::Kind, _old: &Self::Kind) -> Option<bool> {

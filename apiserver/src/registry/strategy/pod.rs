@@ -1,10 +1,10 @@
 //! Pods: the status of a new one, how long a deleted one may take to end, and how it is bound to a node.
 
-use coracle_api::{ApiError, Resource, kinds, time};
+use coracle_api::{ApiError, FieldError, Resource, kinds, time};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Binding, Pod, PodCondition, PodSpec, PodStatus};
 
-use super::{Field, Strategy, text};
+use super::{Field, Strategy, pod_parts, text};
 
 /// How long a pod without `terminationGracePeriodSeconds` may take to end.
 const DEFAULT_GRACE_SECONDS: i64 = 30;
@@ -38,6 +38,14 @@ impl Strategy for PodStrategy {
             .clone_from(&old.metadata.owner_references);
         let qos_class = old.status.as_ref().and_then(|status| status.qos_class.clone());
         new.status.get_or_insert_default().qos_class = qos_class;
+    }
+
+    fn prepare_part(&self, part: &str, new: &mut Pod, old: &Pod) {
+        pod_parts::prepare(part, new, old);
+    }
+
+    fn validate_part(&self, part: &str, new: &Pod, old: &Pod) -> Vec<FieldError> {
+        pod_parts::validate(part, new, old)
     }
 
     fn is_spec_changed(&self, new: &Pod, old: &Pod) -> Option<bool> {
@@ -94,7 +102,7 @@ impl Strategy for PodStrategy {
 
 /// `status.qosClass`: Guaranteed where every container's limits are its requests for CPU and memory, BestEffort where
 /// none says anything, else Burstable.
-fn qos_class(spec: &PodSpec) -> &'static str {
+pub(super) fn qos_class(spec: &PodSpec) -> &'static str {
     let containers = || {
         spec.containers
             .iter()

@@ -81,3 +81,21 @@ fn the_aggregated_form_says_so_in_its_content_type() {
     let response = Discovery::new().answer(&Route::CoreVersions, &headers).unwrap();
     assert_eq!(response.headers()[CONTENT_TYPE], accept);
 }
+
+#[test]
+fn of_two_versions_the_preferred_one_comes_first() {
+    let group = api_group("autoscaling");
+    let versions: Vec<&Value> = group["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|own| &own["version"])
+        .collect();
+    assert_eq!(versions, ["v2", "v1"]);
+    assert_eq!(group["preferredVersion"]["groupVersion"], "autoscaling/v2");
+    for version in ["v1", "v2"] {
+        let list = resource_list("autoscaling", version);
+        let own = find(&list["resources"], "name", "horizontalpodautoscalers");
+        assert_eq!(own["shortNames"], json!(["hpa"]));
+    }
+}

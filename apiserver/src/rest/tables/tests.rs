@@ -90,6 +90,89 @@ fn workloads() {
 }
 
 #[test]
+fn sets_and_jobs() {
+    let template = serde_json::json!({"spec": {"containers": [{"name": "c", "image": "nginx:1.25"}], "nodeSelector": {"a": "b"}}});
+    let selector = serde_json::json!({"matchLabels": {"app": "web"}});
+    check!(
+        DAEMON_SET,
+        {"spec": {"selector": selector, "template": template},
+            "status": {"desiredNumberScheduled": 3, "currentNumberScheduled": 2, "numberReady": 1, "updatedNumberScheduled": 2, "numberAvailable": 1}},
+        "x | 3 | 2 | 1 | 2 | 1 | a=b | 2m | c | nginx:1.25 | app=web"
+    );
+    check!(
+        STATEFUL_SET,
+        {"spec": {"replicas": 3, "selector": selector, "template": template}, "status": {"readyReplicas": 2}},
+        "x | 2/3 | 2m | c | nginx:1.25"
+    );
+    check!(
+        REPLICATION_CONTROLLER,
+        {"spec": {"replicas": 3, "selector": {"app": "web"}, "template": template}, "status": {"replicas": 3, "readyReplicas": 2}},
+        "x | 3 | 3 | 2 | 2m | c | nginx:1.25 | app=web"
+    );
+    check!(
+        CONTROLLER_REVISION,
+        {"metadata": {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "controller": true}]}, "revision": 4},
+        "x | statefulset.apps/web | 4 | 2m"
+    );
+    check!(
+        JOB,
+        {"spec": {"completions": 3, "selector": selector, "template": template},
+            "status": {"succeeded": 1, "startTime": "2026-11-22T15:52:44Z"}},
+        "x | Running | 1/3 | 60s | 2m | c | nginx:1.25 | app=web"
+    );
+    check!(
+        JOB,
+        {"spec": {"parallelism": 2}, "status": {"conditions": [{"type": "Complete", "status": "True"}]}},
+        "x | Complete | 0/1 of 2 |  | 2m |  |  | <none>"
+    );
+    check!(
+        CRON_JOB,
+        {"spec": {"schedule": "* * * * *", "suspend": false, "jobTemplate": {"spec": {"template": template}}},
+            "status": {"active": [{}], "lastScheduleTime": "2026-11-22T15:53:00Z"}},
+        "x | * * * * * | <none> | False | 1 | 44s | 2m | c | nginx:1.25 | <none>"
+    );
+    check!(
+        POD_TEMPLATE,
+        {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
+        "x | c | i | a=b"
+    );
+}
+
+#[test]
+fn bounds_and_autoscalers() {
+    check!(
+        POD_DISRUPTION_BUDGET,
+        {"spec": {"minAvailable": "50%"}, "status": {"disruptionsAllowed": 1}},
+        "x | 50% | N/A | 1 | 2m"
+    );
+    check!(LIMIT_RANGE, {}, "x | 2026-11-22T15:51:44Z");
+    check!(
+        RESOURCE_QUOTA,
+        {"status": {"hard": {"pods": "10", "limits.cpu": "4", "requests.cpu": "2"}, "used": {"pods": "3"}}},
+        "x | pods: 3/10, requests.cpu: 0/2 | limits.cpu: 0/4 | 2m"
+    );
+    check!(
+        ENDPOINTS,
+        {"subsets": [{"addresses": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}], "ports": [{"port": 80}, {"port": 443}]}]},
+        "x | 10.0.0.1:80,10.0.0.2:80,10.0.0.1:443 + 1 more... | 2m"
+    );
+    let target = serde_json::json!({"kind": "Deployment", "name": "web"});
+    let cpu = serde_json::json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}});
+    let queue = serde_json::json!({"type": "External", "external": {"metric": {"name": "q"}, "target": {"type": "AverageValue", "averageValue": "5"}}});
+    check!(
+        HORIZONTAL_POD_AUTOSCALER,
+        {"spec": {"minReplicas": 1, "maxReplicas": 5, "scaleTargetRef": target, "metrics": [cpu, queue, queue]},
+            "status": {"currentReplicas": 2, "currentMetrics": [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 12}}}]}},
+        "x | Deployment/web | cpu: 12%/80%, <unknown>/5 (avg) + 1 more... | 1 | 5 | 2 | 2m"
+    );
+    check!(
+        HORIZONTAL_POD_AUTOSCALER_V1,
+        {"spec": {"maxReplicas": 5, "scaleTargetRef": target, "targetCPUUtilizationPercentage": 60}},
+        "x | Deployment/web | cpu: <unknown>/60% | <unset> | 5 | 0 | 2m"
+    );
+}
+
+#[test]
 fn scales() {
     let scale = object(serde_json::json!({ "spec": { "replicas": 3 }, "status": { "replicas": 2 } }));
     let cells =

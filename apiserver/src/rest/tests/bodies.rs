@@ -25,7 +25,10 @@ async fn protobuf_is_created_replaced_and_deleted() {
     assert_eq!(created["status"]["phase"], "Pending");
     let path = format!("{PODS}/pb");
     let map = format!("{MAPS}/pb");
-    client.send("POST", MAPS, MEDIA_TYPE, CONFIG_MAP).await.expect(201);
+    client
+        .send("POST", MAPS, MEDIA_TYPE, CONFIG_MAP)
+        .await
+        .expect(201);
     let replaced = client.send("PUT", &map, MEDIA_TYPE, CONFIG_MAP).await;
     assert_eq!(replaced.expect(200)["data"]["k"], "v");
     client.send("PATCH", &path, MEDIA_TYPE, POD).await.expect(415);

@@ -104,9 +104,7 @@ async fn create_that_is_refused() {
         .await;
     assert_eq!(invalid.code, 422);
     assert_eq!(invalid.json()["details"]["causes"][0]["field"], "metadata.name");
-    let unknown = client
-        .send("POST", MAPS, "application/xml", "<a/>")
-        .await;
+    let unknown = client.send("POST", MAPS, "application/xml", "<a/>").await;
     assert!(
         unknown
             .failure()

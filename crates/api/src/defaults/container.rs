@@ -59,7 +59,7 @@ pub(super) fn container(container: &mut Container) {
 }
 
 /// `Always` for the tag `latest`, which may move, else `IfNotPresent`.
-fn pull_policy(image: &str) -> &'static str {
+pub(super) fn pull_policy(image: &str) -> &'static str {
     let name = image.rsplit_once('/').map_or(image, |(_, name)| name);
     let is_latest = match name.split_once(':') {
         _ if image.is_empty() || image.contains('@') => false,

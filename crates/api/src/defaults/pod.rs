@@ -1,6 +1,8 @@
 //! Defaults of pods and pod templates.
 
-use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, Pod, PodSpec, PodTemplateSpec, Volume};
+use k8s_openapi::api::core::v1::{
+    Container, EmptyDirVolumeSource, EphemeralContainer, Pod, PodSpec, PodTemplateSpec, Volume,
+};
 
 use super::container;
 use super::empty::{default_number, default_to, drop_blank, drop_empty, drop_false};
@@ -42,6 +44,10 @@ pub fn pod_spec(spec: &mut PodSpec) {
     default_to_other(&mut spec.service_account_name, &mut spec.service_account);
     container::quantities(&mut spec.overhead);
     spec.volumes.iter_mut().flatten().for_each(volume);
+    spec.ephemeral_containers
+        .iter_mut()
+        .flatten()
+        .for_each(ephemeral_container);
     let uses_host_network = spec.host_network == Some(true);
     for container in spec
         .containers
@@ -53,6 +59,19 @@ pub fn pod_spec(spec: &mut PodSpec) {
             host_ports(container);
         }
     }
+}
+
+/// Sets the defaults of a container that was added to a running pod.
+fn ephemeral_container(own: &mut EphemeralContainer) {
+    let policy = container::pull_policy(own.image.as_deref().unwrap_or_default());
+    default_to(&mut own.image_pull_policy, policy);
+    default_to(&mut own.termination_message_path, "/dev/termination-log");
+    default_to(&mut own.termination_message_policy, "File");
+    own.resources.get_or_insert_default();
+    drop_blank(&mut own.target_container_name);
+    drop_false(&mut own.stdin);
+    drop_false(&mut own.stdin_once);
+    drop_false(&mut own.tty);
 }
 
 fn drop_what_is_empty(spec: &mut PodSpec) {

@@ -21,6 +21,7 @@ pub static POD: &Resource = &Resource {
     verbs: ALL_VERBS,
     subresources: &[
         own("binding", "Binding", &["create"]),
+        own("ephemeralcontainers", "Pod", READ_WRITE),
         Subresource {
             name: "eviction",
             group: "policy",
@@ -29,6 +30,7 @@ pub static POD: &Resource = &Resource {
             verbs: &["create"],
         },
         own("log", "Pod", &["get"]),
+        own("resize", "Pod", READ_WRITE),
         own("status", "Pod", READ_WRITE),
     ],
     selectable_fields: &[
