@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use coracle_admission::Operation;
-use coracle_api::{ApiError, FieldError, Object, Resource, defaults, patch, validation};
+use coracle_api::{ApiError, FieldError, Object, Resource, defaults, kinds, patch, validation};
 
 use super::{
     Context, PatchType, Preconditions, Registry, Target, Write, Written,

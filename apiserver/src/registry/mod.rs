@@ -29,6 +29,7 @@ mod scale;
 pub mod strategy;
 #[cfg(test)]
 mod tests;
+mod view;
 mod write;
 
 use std::{net::Ipv4Addr, sync::Arc};

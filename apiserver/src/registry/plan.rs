@@ -18,6 +18,8 @@ use super::{
     strategy::{self, Behaviour},
 };
 
+pub(super) use super::view::View;
+
 /// The largest object, as etcd's request limit makes it.
 pub(super) const MAX_OBJECT_BYTES: usize = 1536 << 10;
 
@@ -78,29 +80,6 @@ struct Reply {
     removed: bool,
     warnings: Vec<String>,
     view: View,
-}
-
-/// As what a write's answer shows the object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum View {
-    /// As it is.
-    #[default]
-    Whole,
-    /// As this version of its kind, which is not the stored one.
-    Version(&'static Resource),
-    /// As an `autoscaling/v1` Scale.
-    Scale,
-}
-
-impl View {
-    /// How `resource` shows its objects.
-    pub fn of(resource: &'static Resource) -> Self {
-        if resource.is_storage() {
-            Self::Whole
-        } else {
-            Self::Version(resource)
-        }
-    }
 }
 
 /// What to do after the store refused.
