@@ -166,6 +166,22 @@ pub(super) fn patch(request: pb::PatchRequest) -> Result<Write, ApiError> {
     })
 }
 
+/// An apply request as a write.
+pub(super) fn apply(request: pb::ApplyRequest) -> Result<Write, ApiError> {
+    let object = request.object.unwrap_or_default();
+    let target = target(&object.api_version, &object.kind, &object.namespace, &object.name)?;
+    let mut body = body(&object)?;
+    if object.revision != 0 {
+        body = at_revision(&body, object.revision)?;
+    }
+    Ok(Write::Apply {
+        target,
+        subresource: request.subresource,
+        body,
+        force: request.force,
+    })
+}
+
 /// A delete request as a write.
 pub(super) fn delete(request: pb::DeleteRequest) -> Result<Write, ApiError> {
     let propagation = propagation(request.propagation_policy());

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::{CALL_TIMEOUT, Door, convert, error};
 use crate::registry::{
-    ApplyOutcome, Context, DeleteOptions, ListRequest, MAX_BATCH, Watch, WriteOptions, Written,
+    ApplyOutcome, Applying, Context, DeleteOptions, ListRequest, MAX_BATCH, Watch, WriteOptions, Written,
 };
 
 /// A page of a list ends at about this size.
@@ -144,9 +144,13 @@ impl Door {
         request: pb::ApplyManifestRequest,
     ) -> Result<pb::ApplyManifestResponse, ApiError> {
         let (ctx, format) = convert::context(peer, request.options)?;
+        let how = match request.server_side {
+            true => Applying::ServerSide { force: request.force },
+            false => Applying::ClientSide,
+        };
         let applied = self
             .registry
-            .apply_manifest(&ctx, &request.manifest, &request.namespace)
+            .apply_manifest(&ctx, &request.manifest, &request.namespace, how)
             .await?;
         let result = |applied: crate::registry::Applied| -> Result<pb::ApplyResult, ApiError> {
             let outcome = match &applied.outcome {
@@ -231,6 +235,20 @@ impl ObjectService for Door {
             let (object, written) = self.write(peer, options, convert::patch(request)).await?;
             Ok(pb::PatchResponse {
                 object: Some(object),
+                warnings: written.warnings,
+            })
+        })
+        .await
+    }
+
+    async fn apply(&self, request: Request<pb::ApplyRequest>) -> Answer<pb::ApplyResponse> {
+        let (peer, mut request) = (convert::peer(&request), request.into_inner());
+        let options = request.options.take();
+        self.call(async {
+            let (object, written) = self.write(peer, options, convert::apply(request)).await?;
+            Ok(pb::ApplyResponse {
+                object: Some(object),
+                created: written.created,
                 warnings: written.warnings,
             })
         })

@@ -134,6 +134,9 @@ impl Registry {
             }
             | Write::Patch {
                 target, subresource, ..
+            }
+            | Write::Apply {
+                target, subresource, ..
             } => {
                 let update = interest(Operation::Update, target.resource, subresource);
                 // Some updates and patches create what is not there.

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use coracle_api::{ApiError, Resource, kinds, patch::three_way, yaml};
 use serde_json::Value;
 
-use super::{Applied, ApplyOutcome, Context, PatchType, Preconditions, Registry, Target, Written};
+use super::{
+    Applied, ApplyOutcome, Applying, Context, PatchType, Preconditions, Registry, Target, Write, Written,
+};
 
 /// The largest manifest, as the limit of request bodies is.
 pub const MAX_MANIFEST_BYTES: usize = 3 << 20;
@@ -23,6 +25,7 @@ impl Registry {
         ctx: &Context,
         manifest: &str,
         namespace: &str,
+        how: Applying,
     ) -> Result<Vec<Applied>, ApiError> {
         if manifest.len() > MAX_MANIFEST_BYTES {
             return Err(ApiError::request_entity_too_large(format!(
@@ -38,7 +41,7 @@ impl Registry {
         };
         let mut results = Vec::with_capacity(documents.len());
         for (index, document) in documents.into_iter().enumerate() {
-            let applied = match self.apply(ctx, document, namespace).await {
+            let applied = match self.apply(ctx, document, namespace, how).await {
                 Ok((written, outcome)) => Applied {
                     index,
                     outcome: Ok(outcome),
@@ -62,9 +65,13 @@ impl Registry {
         ctx: &Context,
         mut document: Value,
         namespace: &str,
+        how: Applying,
     ) -> Result<(Written, ApplyOutcome), ApiError> {
         let resource = resource_of(&document)?;
         let target = complete(&mut document, resource, namespace)?;
+        if let Applying::ServerSide { force } = how {
+            return self.apply_server_side(ctx, target, &document, force).await;
+        }
         let Some(wanted) = three_way::with_last_applied(document) else {
             return Err(ApiError::bad_request(
                 "read document: it must be an object with metadata",
@@ -91,13 +98,39 @@ impl Registry {
                 Preconditions::default(),
             )
             .await?;
-        let is_unchanged = written.entry.revision == current.revision && !ctx.options.dry_run;
-        let outcome = if is_unchanged {
-            ApplyOutcome::Unchanged
-        } else {
-            ApplyOutcome::Configured
-        };
+        let outcome = outcome_of(ctx, &written, current.revision);
         Ok((written, outcome))
+    }
+
+    async fn apply_server_side(
+        &self,
+        ctx: &Context,
+        target: Target,
+        document: &Value,
+        force: bool,
+    ) -> Result<(Written, ApplyOutcome), ApiError> {
+        let before = self.cache.get(target.resource, &target.key());
+        let body = Bytes::from(serde_json::to_vec(document).map_err(ApiError::internal)?);
+        let write = Write::Apply {
+            target,
+            subresource: String::new(),
+            body,
+            force,
+        };
+        let written = self.write(ctx, write).await?;
+        let outcome = outcome_of(ctx, &written, before.map_or(0, |before| before.revision));
+        Ok((written, outcome))
+    }
+}
+
+/// What became of an object that was at revision `before`.
+fn outcome_of(ctx: &Context, written: &Written, before: i64) -> ApplyOutcome {
+    if written.created {
+        ApplyOutcome::Created
+    } else if written.entry.revision == before && !ctx.options.dry_run {
+        ApplyOutcome::Unchanged
+    } else {
+        ApplyOutcome::Configured
     }
 }
 

@@ -5,6 +5,8 @@ use coracle_api::{
     object::{self, Decoded, Duplicates},
 };
 
+use coracle_fields::Managers;
+
 use super::{Context, FieldValidation, plan::View};
 
 /// A body that became an object of the stored version.
@@ -14,6 +16,8 @@ pub(super) struct Body {
     pub warnings: Vec<String>,
     /// How the client wants to see the object.
     pub view: View,
+    /// Who owns which of its fields, where it comes from an applied configuration and that is settled already.
+    pub applied: Option<Managers>,
 }
 
 /// Reads a body that a client sent, and judges the fields that the schema does not know.
@@ -71,5 +75,6 @@ fn body(ctx: &Context, resource: &'static Resource, decoded: Decoded) -> Body {
         object,
         warnings,
         view: View::of(resource),
+        applied: None,
     }
 }

@@ -9,7 +9,7 @@ use coracle_api::{ApiError, FieldError, Object, Resource, defaults, kinds, patch
 use super::{
     Context, PatchType, Preconditions, Registry, Target, Write, Written,
     body::{Body, decode, decode_patched},
-    meta,
+    managed, meta,
     passage::Passing,
     plan::{Change, Current, Overlay, Plan, Reserved, View},
     scale,
@@ -18,13 +18,26 @@ use super::{
 
 /// What of an object an update may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Main,
     Status,
     Finalize,
     Approval,
     /// Another subresource, which the strategy knows by name.
     Named(&'static str),
+}
+
+impl Part {
+    /// The subresource that it is written through; empty for the object itself.
+    fn subresource(self) -> &'static str {
+        match self {
+            Self::Main => "",
+            Self::Status => "status",
+            Self::Finalize => "finalize",
+            Self::Approval => "approval",
+            Self::Named(name) => name,
+        }
+    }
 }
 
 impl Registry {
@@ -88,11 +101,17 @@ impl Registry {
                 body,
                 preconditions,
             ),
+            Write::Apply {
+                target,
+                subresource,
+                body,
+                force,
+            } => self.plan_apply(ctx, overlay, target, subresource, body, *force),
             Write::Delete { target, options } => self.plan_delete(ctx, overlay, target, options),
         }
     }
 
-    fn plan_create(
+    pub(super) fn plan_create(
         &self,
         ctx: &Context,
         overlay: &Overlay,
@@ -104,10 +123,16 @@ impl Registry {
             mut object,
             warnings,
             view,
+            applied,
         } = body;
         let behaviour = strategy::of(resource);
         meta::place(&mut *object, resource, namespace, name)?;
         defaults::apply(&mut *object);
+        let is_applied = applied.is_some();
+        let managers = match applied {
+            Some(managers) => managers,
+            None => managed::track_create(ctx, &mut *object, self.env.cluster_clock.now())?,
+        };
         self.admit_to_namespace(overlay, resource, &*object)?;
         let passing = Passing {
             operation: Operation::Create,
@@ -120,6 +145,7 @@ impl Registry {
             ControlFlow::Break(plan) => return Ok(plan),
         };
         let object = &mut *object;
+        managed::set(object, &managers);
         let has_generation = behaviour.has_generation(object);
         let source = meta::stamp_create(
             object,
@@ -132,7 +158,8 @@ impl Registry {
         refuse_invalid(resource, object, validation::create(object))?;
         self.admit_valid(Operation::Create, object, None)?;
         let target = Target::new(resource, object.namespace(), object.name());
-        let was_generated = source == meta::NameSource::Generated;
+        // A name that is taken meanwhile is drawn again, and a configuration is then applied to what is there.
+        let was_generated = source == meta::NameSource::Generated || is_applied;
         if !was_generated && overlay.current(self, &target).is_ok() {
             return Err(ApiError::already_exists(resource, &target.name));
         }
@@ -248,7 +275,7 @@ impl Registry {
     }
 
     /// Plans the change from `current` to the body, as far as `part` allows it.
-    fn plan_replace(
+    pub(super) fn plan_replace(
         &self,
         ctx: &Context,
         overlay: &Overlay,
@@ -261,12 +288,20 @@ impl Registry {
             mut object,
             warnings,
             view,
+            applied,
         } = body;
         let resource = object.resource();
         let behaviour = strategy::of(resource);
         let old = behaviour.parse(&current.entry.json)?;
         meta::stamp_update(&mut *object, &*old);
         defaults::apply(&mut *object);
+        let managers = match applied {
+            Some(managers) => managers,
+            None => {
+                let at = (part.subresource(), self.env.cluster_clock.now());
+                managed::track_update(ctx, &mut *object, &*old, &current.entry.json, at)?
+            }
+        };
         let passing = Passing {
             operation: Operation::Update,
             object,
@@ -278,6 +313,7 @@ impl Registry {
             ControlFlow::Break(plan) => return Ok(plan),
         };
         let new = &mut *object;
+        managed::set(new, &managers);
         meta::stamp_update(new, &*old);
         match part {
             Part::Main => behaviour.prepare_update(new, &*old),
@@ -303,6 +339,7 @@ impl Registry {
         } else {
             Reserved::default()
         };
+        managed::keep_times(new, &*old, &current.entry.json);
         let change = if is_done(behaviour, new) {
             Change::Remove { current, was_asked }
         } else {
@@ -347,6 +384,9 @@ impl Registry {
         behaviour.scale(&*old).ok_or_else(ApiError::resource_not_found)?;
         let mut new = old.clone();
         behaviour.set_scale(&mut *new, wanted.replicas);
+        let at = ("scale", self.env.cluster_clock.now());
+        let managers = managed::track_update(ctx, &mut *new, &*old, &current.entry.json, at)?;
+        managed::set(&mut *new, &managers);
         if behaviour.is_spec_changed(&*new, &*old) == Some(true) {
             meta::raise_generation(&mut *new);
         }
@@ -390,7 +430,7 @@ pub(super) fn check_preconditions(
     Ok(())
 }
 
-fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
+pub(super) fn part_of(resource: &Resource, subresource: &str) -> Result<Part, ApiError> {
     match subresource {
         "" => Ok(Part::Main),
         "status" if resource.has_status() => Ok(Part::Status),

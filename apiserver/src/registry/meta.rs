@@ -127,7 +127,6 @@ pub(super) fn may_go(metadata: &ObjectMeta) -> bool {
 /// Drops what is empty or only ever written by servers, so that equal objects have equal bytes.
 fn tidy(metadata: &mut ObjectMeta) {
     metadata.self_link = None;
-    metadata.managed_fields = None;
     metadata.labels = metadata.labels.take().filter(|all| !all.is_empty());
     metadata.annotations = metadata.annotations.take().filter(|all| !all.is_empty());
     metadata.finalizers = metadata.finalizers.take().filter(|all| !all.is_empty());

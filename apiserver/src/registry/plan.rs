@@ -459,7 +459,7 @@ impl Pending {
 }
 
 /// Whether the stored JSON, which carries a revision, says the same as the new one, which does not.
-fn is_same(stored: &[u8], canonical: &encode::Canonical) -> bool {
+pub(super) fn is_same(stored: &[u8], canonical: &encode::Canonical) -> bool {
     let at = canonical.splice_at as usize;
     let Some((head, rest)) = stored.split_at_checked(at) else {
         return false;

@@ -187,6 +187,17 @@ pub enum Write {
         /// What must still hold.
         preconditions: Preconditions,
     },
+    /// Applies a configuration for the field manager that the options name; creates the object where it is missing.
+    Apply {
+        /// The object.
+        target: Target,
+        /// Empty, `status` or `scale`.
+        subresource: String,
+        /// The configuration as JSON: the fields that the manager wants, and no others.
+        body: Bytes,
+        /// Whether it takes fields from their owners instead of failing.
+        force: bool,
+    },
     /// Deletes an object.
     Delete {
         /// The object.
@@ -332,6 +343,18 @@ pub enum Start {
     },
     /// With the first change after this revision.
     After(i64),
+}
+
+/// How the documents of a manifest are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applying {
+    /// As `kubectl apply` does, which remembers in an annotation what it applied.
+    ClientSide,
+    /// As a field manager's configurations.
+    ServerSide {
+        /// Whether fields are taken from their owners.
+        force: bool,
+    },
 }
 
 /// What applying one document of a manifest did.

@@ -252,6 +252,7 @@ impl Write {
             Self::CreateSubresource { target, .. }
             | Self::Update { target, .. }
             | Self::Patch { target, .. }
+            | Self::Apply { target, .. }
             | Self::Delete { target, .. } => Some(target.key()),
         }
     }

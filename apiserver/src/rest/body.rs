@@ -25,6 +25,7 @@ const ACCEPTED_PATCHES: &[&str] = &[
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    super::objects::apply::MEDIA_TYPE,
 ];
 
 /// Reads the whole body.

@@ -16,6 +16,8 @@ use super::render::Renderer;
 use super::{Door, body, error, logs, negotiate, watch};
 use crate::registry::{self, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Written};
 
+pub(crate) mod apply;
+
 /// What a request does with the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -186,6 +188,10 @@ impl Request<'_> {
     }
 
     async fn patch(self, body: Body) -> Result<Response, ApiError> {
+        if apply::is_apply(&self.parts.headers) {
+            return self.apply(body).await;
+        }
+        self.refuse_force()?;
         let renderer = self.renderer()?;
         let context = self.context("PatchOptions")?;
         let patch_type = body::patch_type(&self.parts.headers)?;
@@ -259,7 +265,10 @@ impl Request<'_> {
     }
 
     fn context(&self, kind: &str) -> Result<Context, ApiError> {
-        let options = query::write_options(&self.query, kind)?;
+        let mut options = query::write_options(&self.query, kind)?;
+        if options.field_manager.is_empty() {
+            options.field_manager = apply::manager_of(&self.parts.headers);
+        }
         Ok(Context {
             peer: Arc::clone(&self.peer),
             options,

@@ -10,6 +10,7 @@ use tower::ServiceExt;
 
 use super::*;
 
+mod apply;
 mod bodies;
 mod judged;
 mod logs;

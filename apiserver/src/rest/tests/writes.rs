@@ -182,10 +182,10 @@ async fn patches() {
         failed.failure(),
         "422 Invalid: the server rejected our request due to an error in our request"
     );
-    let apply = client
-        .patch(&path, "application/apply-patch+yaml", &json!({}))
+    let unknown = client
+        .patch(&path, "application/apply-patch+cbor", &json!({}))
         .await;
-    assert_eq!(apply.code, 415);
+    assert_eq!(unknown.code, 415);
     let dry = json!({ "spec": { "replicas": 9 } });
     assert_eq!(
         client
