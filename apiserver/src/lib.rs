@@ -7,6 +7,7 @@ mod auth;
 pub mod certificates;
 pub mod config;
 mod grpc;
+mod metrics;
 pub mod registry;
 pub mod rest;
 mod run;

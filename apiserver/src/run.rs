@@ -13,6 +13,7 @@ use crate::{
     auth,
     config::Config,
     grpc::{Door, DoorConfig},
+    metrics::Metrics,
     registry::Registry,
     rest::{self, RestState},
     sealing, seed, sweeper,
@@ -66,6 +67,8 @@ pub async fn run_over(
     seed::seed(&registry, address)
         .await
         .context("create the first objects")?;
+
+    registry.measure_with(Arc::new(Metrics::new(env.clone(), identity.clone())));
 
     let health = Health::new();
     env.spawn.task(

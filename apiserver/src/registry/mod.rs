@@ -20,6 +20,7 @@ mod body;
 mod change;
 mod evict;
 mod managed;
+mod measured;
 mod meta;
 mod passage;
 mod plan;
@@ -34,7 +35,10 @@ mod tests;
 mod view;
 mod write;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, OnceLock},
+};
 
 use coracle_api::{Resource, kinds};
 use coracle_service::Env;
@@ -47,6 +51,8 @@ pub use batch::MAX_BATCH;
 pub use read::continue_after;
 pub use request::*;
 
+pub use measured::Source;
+
 use crate::watch::WatchCache;
 pub use crate::watch::{Event, EventKind, Watch};
 
@@ -58,6 +64,7 @@ pub struct Registry {
     addresses: Addresses,
     admission: admit::Admission,
     ledger: Arc<coracle_admission::quota::Ledger>,
+    measures: OnceLock<Arc<dyn Source>>,
     env: Env,
 }
 
@@ -83,6 +90,7 @@ impl Registry {
             addresses,
             admission: admit::Admission::new(env),
             ledger: Arc::default(),
+            measures: OnceLock::new(),
             env: env.clone(),
         };
         registry.follow_quotas();

@@ -8,8 +8,8 @@ use coracle_store::{Key, ReadError, Stored};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AtRevision, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest, plan::View,
-    strategy,
+    AtRevision, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest,
+    measured::METRICS_GROUP, plan::View, strategy,
 };
 use crate::watch::Filter;
 
@@ -45,6 +45,9 @@ impl Registry {
                 _ => return Err(ApiError::resource_not_found()),
             },
         };
+        if target.resource.group == METRICS_GROUP {
+            return self.get_measured(target).await;
+        }
         let key = target.key();
         let cached = self.cache.get(target.resource, &key);
         let entry = match at.filter(|at| *at > 0) {
@@ -88,6 +91,9 @@ impl Registry {
             }
             None => (self.asked_revision(request.revision)?, None, false),
         };
+        if request.resource.group == METRICS_GROUP {
+            return self.list_measured(request, &filter, start_after.as_deref()).await;
+        }
         if let Some(page) = self.cache.list(
             request.resource,
             &filter,

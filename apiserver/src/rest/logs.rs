@@ -46,7 +46,7 @@ impl Nodes {
     }
 
     /// A channel to the agent at `authority`, which is dialed when it is first used.
-    fn channel(&self, authority: &str) -> Result<Channel, ApiError> {
+    pub(crate) fn channel(&self, authority: &str) -> Result<Channel, ApiError> {
         let mut channels = self.channels.lock();
         if let Some(channel) = channels.get(authority) {
             return Ok(channel.clone());
@@ -254,6 +254,14 @@ impl Pod {
         }
         Err(ApiError::bad_request(message))
     }
+}
+
+/// Where the agent of a node listens, read from the Node object.
+///
+/// # Errors
+/// Internal, where the node has no address.
+pub(crate) fn authority(node: &[u8], name: &str) -> Result<String, ApiError> {
+    read::<Node>(node)?.authority(name)
 }
 
 #[derive(Deserialize)]

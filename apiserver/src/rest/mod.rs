@@ -35,7 +35,7 @@ use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
 
 use self::discovery::Discovery;
-use self::logs::Nodes;
+pub(crate) use self::logs::{Nodes, authority};
 use self::objects::Verb;
 use self::openapi::OpenApi;
 use self::path::Route;

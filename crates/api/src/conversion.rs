@@ -4,8 +4,10 @@
 //! it, so an object that was written in one version and read in the other comes back whole.
 
 mod autoscaler;
+mod event;
 mod metrics;
 #[cfg(test)]
 mod tests;
 
 pub use autoscaler::horizontal_pod_autoscaler;
+pub use event::{EVENT_FIELDS, event};

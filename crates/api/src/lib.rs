@@ -11,6 +11,7 @@ pub mod encode;
 pub mod field_error;
 pub mod hash;
 pub mod kinds;
+pub mod metrics;
 pub mod names;
 pub mod object;
 pub mod patch;

@@ -274,4 +274,7 @@ built_in! {
     PRIORITY_LEVEL_CONFIGURATION: k8s_openapi::api::flowcontrol::v1::PriorityLevelConfiguration,
     CUSTOM_RESOURCE_DEFINITION: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     API_SERVICE: k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService,
+    EVENTS_EVENT: k8s_openapi::api::events::v1::Event,
+    NODE_METRICS: crate::metrics::NodeMetrics,
+    POD_METRICS: crate::metrics::PodMetrics,
 }

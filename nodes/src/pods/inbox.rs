@@ -15,7 +15,7 @@ use coracle_runtime::Key;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use super::environment::Objects;
+use super::{environment::Objects, usage::NodeUsage};
 use crate::{
     logs::Log,
     probes::ProbeKind,
@@ -51,6 +51,8 @@ pub enum Message {
     Probed(Instance, ProbeKind, Result<(), String>),
     /// Somebody wants to read a container's log.
     FindLog(LogQuery, oneshot::Sender<Result<Arc<Log>, QueryError>>),
+    /// Somebody wants to know what is used.
+    Measure(oneshot::Sender<Vec<NodeUsage>>),
 }
 
 /// Which log to read.

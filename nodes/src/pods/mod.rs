@@ -12,6 +12,7 @@ pub mod manager;
 mod probing;
 mod restore;
 mod timers;
+pub mod usage;
 pub mod view;
 pub mod worker;
 

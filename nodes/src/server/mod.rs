@@ -1,9 +1,10 @@
-//! What a node serves: logs and dials by gRPC, to the apiserver alone, and its health to anybody.
+//! What a node serves: logs, dials and statistics by gRPC, to the apiserver alone, and its health to anybody.
 //!
 //! One listener per node, on the node's own address; all share one service, since the manager knows the pods of all.
 
 mod dial;
 mod logs;
+mod statistics;
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use std::{net::Ipv4Addr, pin::Pin, sync::Arc};
 
 use axum::Router;
 use coracle_proto::v1::{
-    DialRequest, DialResponse, LogsRequest, LogsResponse,
+    DialRequest, DialResponse, GetStatisticsRequest, GetStatisticsResponse, LogsRequest, LogsResponse,
     node_service_server::{NodeService, NodeServiceServer},
 };
 use coracle_service::{Env, Health, Peer};
@@ -66,6 +67,14 @@ impl NodeService for Server {
     ) -> Result<Response<Self::DialStream>, Status> {
         authorize(&request)?;
         self.stream_dial(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_statistics(
+        &self,
+        request: Request<GetStatisticsRequest>,
+    ) -> Result<Response<GetStatisticsResponse>, Status> {
+        authorize(&request)?;
+        self.statistics().await.map(Response::new)
     }
 }
 

@@ -1,7 +1,11 @@
 //! The kinds around the workloads that need little more than the generic behaviour: access, admission, classes,
 //! endpoints, flow control. A kind that does more has a file of its own.
 
-use coracle_api::{Resource, kinds, validation::SYSTEM_PRIORITY_CLASSES};
+use coracle_api::{
+    Resource, kinds,
+    metrics::{NodeMetrics, PodMetrics},
+    validation::SYSTEM_PRIORITY_CLASSES,
+};
 use k8s_openapi::api::{
     admissionregistration::v1::{
         MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
@@ -47,6 +51,8 @@ plain! {
     CsiDriverStrategy: CSIDriver = CSI_DRIVER,
     CsiNodeStrategy: CSINode = CSI_NODE,
     CsiStorageCapacityStrategy: CSIStorageCapacity = CSI_STORAGE_CAPACITY,
+    NodeMetricsStrategy: NodeMetrics = NODE_METRICS,
+    PodMetricsStrategy: PodMetrics = POD_METRICS,
 }
 
 /// Kinds without status, whose generation counts the changes of these fields.

@@ -102,6 +102,8 @@ static ALL: &[&dyn Behaviour] = &[
     &replication_controller::ReplicationControllerStrategy,
     &resource_quota::ResourceQuotaStrategy,
     &stateful_set::StatefulSetStrategy,
+    &around::NodeMetricsStrategy,
+    &around::PodMetricsStrategy,
 ];
 
 /// The behaviour of every row by its place; all versions of a kind have the one of the version that is stored.

@@ -1,4 +1,4 @@
-//! Events.
+//! Events, in either of their versions.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -53,27 +53,27 @@ fn cells(json: &[u8], now: Timestamp) -> Result<Vec<Cell>, serde_json::Error> {
 #[serde(rename_all = "camelCase")]
 struct View {
     metadata: Metadata,
-    #[serde(default)]
+    #[serde(default, alias = "deprecatedFirstTimestamp")]
     first_timestamp: Option<String>,
-    #[serde(default)]
+    #[serde(default, alias = "deprecatedLastTimestamp")]
     last_timestamp: Option<String>,
     #[serde(default)]
     event_time: Option<String>,
     #[serde(default)]
     series: Option<Series>,
-    #[serde(default)]
+    #[serde(default, alias = "deprecatedCount")]
     count: i64,
     #[serde(default, rename = "type")]
     kind: String,
     #[serde(default)]
     reason: String,
-    #[serde(default)]
+    #[serde(default, alias = "note")]
     message: String,
-    #[serde(default)]
+    #[serde(default, alias = "regarding")]
     involved_object: Involved,
-    #[serde(default)]
+    #[serde(default, alias = "deprecatedSource")]
     source: Source,
-    #[serde(default)]
+    #[serde(default, alias = "reportingController")]
     reporting_component: String,
     #[serde(default)]
     reporting_instance: String,

@@ -25,6 +25,7 @@ mod horizontal_pod_autoscaler;
 mod job;
 mod lease;
 mod limit_range;
+mod metrics;
 mod namespace;
 mod networking;
 mod node;
@@ -191,9 +192,12 @@ fn around(resource: &Resource) -> &'static Printer {
         ("apiextensions.k8s.io", "customresourcedefinitions") => &extensions::CUSTOM_RESOURCE_DEFINITION,
         ("apiregistration.k8s.io", "apiservices") => &extensions::API_SERVICE,
         ("certificates.k8s.io", "certificatesigningrequests") => &admission::CERTIFICATE_SIGNING_REQUEST,
+        ("events.k8s.io", "events") => &event::PRINTER,
         ("discovery.k8s.io", "endpointslices") => &networking::ENDPOINT_SLICE,
         ("flowcontrol.apiserver.k8s.io", "flowschemas") => &extensions::FLOW_SCHEMA,
         ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations") => &extensions::PRIORITY_LEVEL,
+        ("metrics.k8s.io", "nodes") => &metrics::NODE,
+        ("metrics.k8s.io", "pods") => &metrics::POD,
         ("networking.k8s.io", "ingressclasses") => &networking::INGRESS_CLASS,
         ("networking.k8s.io", "ingresses") => &networking::INGRESS,
         ("networking.k8s.io", "networkpolicies") => &networking::NETWORK_POLICY,

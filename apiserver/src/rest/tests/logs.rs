@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use coracle_proto::v1::node_service_server::{NodeService, NodeServiceServer};
-use coracle_proto::v1::{DialRequest, DialResponse, LogsRequest, LogsResponse};
+use coracle_proto::v1::{
+    DialRequest, DialResponse, GetStatisticsRequest, GetStatisticsResponse, LogsRequest, LogsResponse,
+};
 use coracle_service::serve::{self, Limits};
 use futures::stream::{self, BoxStream};
 use tonic::{Status, Streaming};
@@ -43,6 +45,13 @@ impl NodeService for Node {
         _: tonic::Request<Streaming<DialRequest>>,
     ) -> Result<tonic::Response<Self::DialStream>, Status> {
         Err(Status::unimplemented("no dialing here"))
+    }
+
+    async fn get_statistics(
+        &self,
+        _: tonic::Request<GetStatisticsRequest>,
+    ) -> Result<tonic::Response<GetStatisticsResponse>, Status> {
+        Err(Status::unimplemented("nothing is measured here"))
     }
 }
 

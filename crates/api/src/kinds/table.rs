@@ -12,8 +12,10 @@ mod certificates;
 mod coordination;
 mod core;
 mod discovery;
+mod events;
 mod extensions;
 mod flow_control;
+mod metrics;
 mod networking;
 mod node;
 mod pods;
@@ -24,8 +26,8 @@ mod storage;
 
 pub use self::{
     admission_registration::*, apps::*, autoscaling::*, batch::*, certificates::*, coordination::*, core::*,
-    discovery::*, extensions::*, flow_control::*, networking::*, node::*, pods::*, policy::*, rbac::*,
-    scheduling::*, storage::*,
+    discovery::*, events::*, extensions::*, flow_control::*, metrics::*, networking::*, node::*, pods::*,
+    policy::*, rbac::*, scheduling::*, storage::*,
 };
 
 /// Makes the list of rows and numbers them.
@@ -93,6 +95,9 @@ rows! {
     MUTATING_WEBHOOK_CONFIGURATION,
     VALIDATING_WEBHOOK_CONFIGURATION,
     EVENT,
+    EVENTS_EVENT,
+    NODE_METRICS,
+    POD_METRICS,
 }
 
 const META_FIELDS: &[&str] = &["metadata.name", "metadata.namespace"];

@@ -46,6 +46,8 @@ fn every_type_that_a_field_names_is_there() {
 fn every_kind_is_in_the_table() {
     let missing: Vec<_> = RESOURCES
         .iter()
+        // Those are read only and have no table upstream either.
+        .filter(|resource| resource.group != "metrics.k8s.io")
         .filter(|resource| builtin(resource.api_version, resource.kind).is_none())
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -1,6 +1,6 @@
-//! What tasks tell, probes, and the search for logs.
+//! What tasks tell, probes, the search for logs, and what is used.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use coracle_runtime::Key;
 
@@ -11,6 +11,7 @@ use crate::{
         container::{Reason, State},
         inbox::{Instance, LogQuery, Message, QueryError},
         timers::Timer,
+        usage::{NodeUsage, PodUsage},
     },
     probes::ProbeKind,
 };
@@ -41,6 +42,9 @@ impl Manager {
             Message::FindLog(query, reply) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.find_log(&query));
+            }
+            Message::Measure(reply) => {
+                let _ = reply.send(self.measure());
             }
         }
     }
@@ -87,6 +91,22 @@ impl Manager {
             let answer = question.ask(&env, from, to, timeout).await;
             let _ = sender.send(Message::Probed(of, kind, answer)).await;
         });
+    }
+
+    /// What every node of the process uses, by name.
+    fn measure(&self) -> Vec<NodeUsage> {
+        let mut nodes: BTreeMap<&str, Vec<PodUsage>> = BTreeMap::new();
+        for home in self.homes.values() {
+            nodes.entry(&home.name).or_default();
+        }
+        for entry in self.pods.values() {
+            let pods = nodes.get_mut(&*entry.worker.pod.spec.node_name);
+            if let (Some(pods), Some(used)) = (pods, PodUsage::of(&entry.worker)) {
+                pods.push(used);
+            }
+        }
+        let nodes = nodes.into_iter();
+        nodes.map(|(name, pods)| NodeUsage::new(name, pods)).collect()
     }
 
     fn find_log(&self, query: &LogQuery) -> Result<Arc<Log>, QueryError> {

@@ -130,3 +130,27 @@ fn extensions() {
         "x | Limited | 5 | <none> | <none> | <none> | 2m"
     );
 }
+
+#[test]
+fn metrics() {
+    let usage = serde_json::json!({"cpu": "3000000n", "memory": "18432Ki"});
+    check!(NODE_METRICS, {"usage": usage, "window": "10s"}, "x | 3000000n | 18432Ki | 10s");
+    check!(
+        POD_METRICS,
+        {"containers": [{"name": "a", "usage": usage}, {"name": "b", "usage": usage}], "window": "10s"},
+        "x | 6000000n | 36864Ki | 10s"
+    );
+}
+
+#[test]
+fn events_of_the_other_version() {
+    check!(
+        EVENTS_EVENT,
+        {
+            "deprecatedFirstTimestamp": CREATED, "deprecatedLastTimestamp": "2026-11-22T15:53:43Z", "deprecatedCount": 4,
+            "type": "Warning", "reason": "BackOff", "note": "Back-off", "regarding": {"kind": "Pod", "name": "web"},
+            "deprecatedSource": {"component": "kubelet", "host": "n"},
+        },
+        "1s | Warning | BackOff | pod/web |  | kubelet, n | Back-off | 2m | 4 | x"
+    );
+}
