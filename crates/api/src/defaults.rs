@@ -199,6 +199,17 @@ pub fn node(node: &mut Node) {
     if let Some(spec) = &mut node.spec {
         drop_empty(&mut spec.taints);
         drop_false(&mut spec.unschedulable);
+        drop_blank(&mut spec.pod_cidr);
+        drop_empty(&mut spec.pod_cidrs);
+        // Each of the two names says the same.
+        match (
+            &spec.pod_cidr,
+            spec.pod_cidrs.as_ref().and_then(|all| all.first()),
+        ) {
+            (Some(own), None) => spec.pod_cidrs = Some(vec![own.clone()]),
+            (None, Some(first)) => spec.pod_cidr = Some(first.clone()),
+            _ => {}
+        }
     }
     let Some(status) = &mut node.status else { return };
     container::quantities(&mut status.capacity);

@@ -62,7 +62,7 @@ pub use batch::{cron_job, cron_job_update, job, job_update};
 pub use bounds::{limit_range, pod_disruption_budget, resource_quota, resource_quota_update};
 pub use certificates::*;
 pub use classes::*;
-pub use cluster::{event, lease, namespace, node};
+pub use cluster::{event, lease, namespace, node, node_update};
 pub use custom_resource::*;
 pub use data::{config_map, config_map_update, secret, secret_update};
 pub use endpoints::endpoints;
@@ -107,6 +107,7 @@ pub fn update(new: &dyn Object, old: &dyn Object) -> Vec<FieldError> {
     update!(Service, service_update);
     update!(ConfigMap, config_map_update);
     update!(Secret, secret_update);
+    update!(Node, node_update);
     update!(PersistentVolume, volume_update);
     update!(PersistentVolumeClaim, claim_update);
     update!(DaemonSet, daemon_set_update);

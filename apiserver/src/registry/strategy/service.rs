@@ -16,7 +16,6 @@ impl Strategy for ServiceStrategy {
 
     fn prepare_create(&self, object: &mut Service) {
         object.status = Some(empty_status());
-        drop_what_the_type_has_not(object.spec.get_or_insert_default());
     }
 
     fn prepare_update(&self, new: &mut Service, old: &Service) {
@@ -24,8 +23,8 @@ impl Strategy for ServiceStrategy {
         let (new, old) = (new.spec.get_or_insert_default(), old.spec.as_ref());
         if let Some(old) = old {
             keep_given_out(new, old);
+            drop_what_the_type_has_not(new, old);
         }
-        drop_what_the_type_has_not(new);
     }
 
     fn prepare_status_update(&self, new: &mut Service, old: &Service) {
@@ -96,23 +95,40 @@ fn keep_given_out(new: &mut ServiceSpec, old: &ServiceSpec) {
     }
 }
 
-fn drop_what_the_type_has_not(spec: &mut ServiceSpec) {
-    if !has_cluster_ip(spec) {
-        spec.cluster_ip = None;
-        spec.cluster_ips = None;
-        spec.ip_families = None;
-        spec.ip_family_policy = None;
+/// Whoever only changes the type means to lose what the new type has not. What was written anew is kept, and refused
+/// by validation.
+fn drop_what_the_type_has_not(new: &mut ServiceSpec, old: &ServiceSpec) {
+    if !has_cluster_ip(new) && new.cluster_ip == old.cluster_ip {
+        new.cluster_ip = None;
+        new.cluster_ips = None;
+        new.ip_families = None;
+        new.ip_family_policy = None;
     }
-    let is_balanced = spec.type_.as_deref() == Some("LoadBalancer");
-    if !is_balanced {
-        spec.allocate_load_balancer_node_ports = None;
-        spec.load_balancer_class = None;
+    let is_balanced = |spec: &ServiceSpec| spec.type_.as_deref() == Some("LoadBalancer");
+    if !is_balanced(new) && is_balanced(old) {
+        drop_same(
+            &mut new.allocate_load_balancer_node_ports,
+            &old.allocate_load_balancer_node_ports,
+        );
+        drop_same(&mut new.load_balancer_class, &old.load_balancer_class);
     }
-    if !has_node_ports(spec) && !is_balanced {
-        for port in spec.ports.iter_mut().flatten() {
-            port.node_port = None;
+    if !has_node_ports(new) && !is_balanced(new) {
+        let had: Vec<Option<i32>> = old.ports.iter().flatten().map(|port| port.node_port).collect();
+        for port in new.ports.iter_mut().flatten() {
+            if had.contains(&port.node_port) {
+                port.node_port = None;
+            }
         }
-        spec.external_traffic_policy = None;
-        spec.health_check_node_port = None;
+        drop_same(&mut new.health_check_node_port, &old.health_check_node_port);
+        let is_external = new.external_ips.as_ref().is_some_and(|own| !own.is_empty());
+        if !is_external {
+            drop_same(&mut new.external_traffic_policy, &old.external_traffic_policy);
+        }
+    }
+}
+
+fn drop_same<T: PartialEq>(new: &mut Option<T>, old: &Option<T>) {
+    if new == old {
+        *new = None;
     }
 }

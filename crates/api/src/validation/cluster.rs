@@ -53,6 +53,37 @@ pub fn node(node: &Node) -> Vec<FieldError> {
     errors
 }
 
+/// Mistakes in the change of a Node: what it was told at its registration stays.
+pub fn node_update(new: &Node, old: &Node) -> Vec<FieldError> {
+    let mut errors = node(new);
+    let path = Path::new("spec");
+    let spec = |node: &Node| node.spec.clone().unwrap_or_default();
+    let (new, old) = (spec(new), spec(old));
+    let had = text(&old.provider_id);
+    if !had.is_empty() && text(&new.provider_id) != had {
+        let detail = "node updates may not change providerID except from \"\" to valid";
+        errors.push(FieldError::forbidden(&path.child("providerID"), detail));
+    }
+    let ranges = |spec: &k8s_openapi::api::core::v1::NodeSpec| {
+        let own = spec.pod_cidrs.clone().unwrap_or_default();
+        if own.is_empty() {
+            spec.pod_cidr
+                .iter()
+                .filter(|own| !own.is_empty())
+                .cloned()
+                .collect()
+        } else {
+            own
+        }
+    };
+    let had: Vec<String> = ranges(&old);
+    if !had.is_empty() && ranges(&new) != had {
+        let detail = "node updates may not change podCIDR except from \"\" to valid";
+        errors.push(FieldError::forbidden(&path.child("podCIDRs"), detail));
+    }
+    errors
+}
+
 /// Mistakes in a Namespace, outside its metadata.
 pub fn namespace(namespace: &Namespace) -> Vec<FieldError> {
     let mut errors = Vec::new();

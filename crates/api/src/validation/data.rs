@@ -95,7 +95,49 @@ pub fn secret(secret: &Secret) -> Vec<FieldError> {
             errors.push(FieldError::required(&path.key(key), ""));
         }
     }
+    by_type(&mut errors, secret, kind);
     errors
+}
+
+/// What a type asks for beside its keys.
+fn by_type(errors: &mut Vec<FieldError>, secret: &Secret, kind: &str) {
+    let value = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
+    let data = Path::new("data");
+    match kind {
+        "kubernetes.io/service-account-token" => {
+            const NAME: &str = "kubernetes.io/service-account.name";
+            let annotations = secret.metadata.annotations.as_ref();
+            if annotations
+                .and_then(|all| all.get(NAME))
+                .is_none_or(String::is_empty)
+            {
+                let path = Path::new("metadata").child("annotations").key(NAME);
+                errors.push(FieldError::required(&path, ""));
+            }
+        }
+        "kubernetes.io/basic-auth" if value("username").is_none() && value("password").is_none() => {
+            errors.push(FieldError::required(&data.key("username"), ""));
+            errors.push(FieldError::required(&data.key("password"), ""));
+        }
+        "kubernetes.io/dockercfg" => json_value(errors, value(".dockercfg"), &data.key(".dockercfg")),
+        "kubernetes.io/dockerconfigjson" => {
+            let key = ".dockerconfigjson";
+            json_value(errors, value(key), &data.key(key));
+        }
+        _ => {}
+    }
+}
+
+fn json_value(errors: &mut Vec<FieldError>, value: Option<&k8s_openapi::ByteString>, path: &Path) {
+    let Some(value) = value else { return };
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&value.0) {
+        // The value itself is never told.
+        errors.push(FieldError::invalid(
+            path,
+            "<secret contents redacted>",
+            error.to_string(),
+        ));
+    }
 }
 
 /// Mistakes in the change of a Secret: its type stands for ever.

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::check::{Errors, IMMUTABLE, form, one_of, one_of_or_none, text};
+use super::rbac::go_strings;
 use crate::field_error::{FieldError, Path};
 use crate::names;
 
@@ -47,6 +48,8 @@ pub fn service(service: &Service) -> Vec<FieldError> {
     one_of(&mut errors, &path, "type", &spec.type_, TYPES);
     affinity(&mut errors, spec, &path);
     addresses(&mut errors, spec, &path);
+    families(&mut errors, spec, &path);
+    by_type(&mut errors, spec, &path);
     one_of_or_none(
         &mut errors,
         &path,
@@ -158,6 +161,99 @@ fn addresses(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
                 ip,
                 FORM,
             ));
+        }
+    }
+}
+
+fn families(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
+    const FAMILIES: &[&str] = &["IPv4", "IPv6"];
+    let at = path.child("ipFamilies");
+    let families = spec.ip_families.as_deref().unwrap_or_default();
+    for (index, family) in families.iter().enumerate() {
+        if !FAMILIES.contains(&family.as_str()) {
+            errors.push(FieldError::not_supported(&at.index(index), family, FAMILIES));
+        } else if families
+            .get(..index)
+            .is_some_and(|before| before.contains(family))
+        {
+            errors.push(FieldError::duplicate(&at.index(index), family));
+        }
+    }
+    one_of_or_none(
+        errors,
+        path,
+        "ipFamilyPolicy",
+        &spec.ip_family_policy,
+        &["PreferDualStack", "RequireDualStack", "SingleStack"],
+    );
+    let first = spec.cluster_ips.as_ref().and_then(|ips| ips.first());
+    if let Some(first) = first.filter(|first| *first != text(&spec.cluster_ip)) {
+        let detail = "first value must match `clusterIP`";
+        errors.push(FieldError::invalid(
+            &path.child("clusterIPs"),
+            go_strings(&[first.clone()]),
+            detail,
+        ));
+    }
+}
+
+/// What only Services of some types have.
+fn by_type(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
+    let kind = text(&spec.type_);
+    let is_balanced = kind == "LoadBalancer";
+    let only_balanced = [
+        (
+            "loadBalancerSourceRanges",
+            spec.load_balancer_source_ranges
+                .as_ref()
+                .is_some_and(|own| !own.is_empty()),
+        ),
+        (
+            "allocateLoadBalancerNodePorts",
+            spec.allocate_load_balancer_node_ports.is_some(),
+        ),
+        ("loadBalancerClass", spec.load_balancer_class.is_some()),
+    ];
+    for (field, _) in only_balanced.iter().filter(|(_, is_set)| *is_set && !is_balanced) {
+        let detail = "may only be used when `type` is 'LoadBalancer'";
+        errors.push(FieldError::forbidden(&path.child(field), detail));
+    }
+    if matches!(kind, "ClusterIP" | "ExternalName") {
+        for (index, port) in spec.ports.iter().flatten().enumerate() {
+            if port.node_port.is_some_and(|port| port != 0) {
+                let detail = format!("may not be used when `type` is '{kind}'");
+                let path = path.child("ports").index(index).child("nodePort");
+                errors.push(FieldError::forbidden(&path, detail));
+            }
+        }
+    }
+    let policy = text(&spec.external_traffic_policy);
+    let has_external_ips = spec.external_ips.as_ref().is_some_and(|own| !own.is_empty());
+    let is_external =
+        matches!(kind, "NodePort" | "LoadBalancer") || (kind == "ClusterIP" && has_external_ips);
+    if !policy.is_empty() && !is_external {
+        let detail = "may only be set for externally-accessible services";
+        errors.push(FieldError::invalid(
+            &path.child("externalTrafficPolicy"),
+            policy,
+            detail,
+        ));
+    }
+    let health = spec.health_check_node_port.unwrap_or(0);
+    if health != 0 && !(is_balanced && policy == "Local") {
+        let detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        errors.push(FieldError::invalid(
+            &path.child("healthCheckNodePort"),
+            health,
+            detail,
+        ));
+    }
+    let mut given = std::collections::BTreeSet::new();
+    for (index, port) in spec.ports.iter().flatten().enumerate() {
+        let number = port.node_port.unwrap_or(0);
+        if number != 0 && !given.insert((number, text(&port.protocol))) {
+            let path = path.child("ports").index(index).child("nodePort");
+            errors.push(FieldError::duplicate(&path, number));
         }
     }
 }

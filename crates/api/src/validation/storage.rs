@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::affinity::node_selector;
-use super::check::{Errors, IMMUTABLE, form, one_of, text};
+use super::check::{Errors, IMMUTABLE, form, one_of, required, text};
 use super::resources::amounts;
 use super::selector::label_selector;
 use super::volume::{host_path, nfs};
@@ -104,6 +104,19 @@ fn source(errors: &mut Errors, spec: &PersistentVolumeSpec, path: &Path) {
     if let Some(own) = &spec.nfs {
         nfs(errors, own, &path.child("nfs"));
     }
+    if let Some(own) = &spec.csi {
+        let path = path.child("csi");
+        required(errors, &path, "driver", &own.driver);
+        required(errors, &path, "volumeHandle", &own.volume_handle);
+    }
+    let recycles = text(&spec.persistent_volume_reclaim_policy) == "Recycle";
+    if recycles && spec.host_path.as_ref().is_some_and(|own| own.path == "/") {
+        let detail = "may not be 'recycle' for a hostPath mount of '/'";
+        errors.push(FieldError::forbidden(
+            &path.child("persistentVolumeReclaimPolicy"),
+            detail,
+        ));
+    }
     if let Some(own) = &spec.local {
         if own.path.is_empty() {
             errors.push(FieldError::required(&path.child("local").child("path"), ""));
@@ -148,6 +161,11 @@ pub fn volume_update(new: &PersistentVolume, old: &PersistentVolume) -> Vec<Fiel
             IMMUTABLE,
         ));
     }
+    if old.node_affinity.is_some() && new.node_affinity != old.node_affinity {
+        let detail = "field is immutable, except for updating from beta label to GA";
+        let shown = Value::json(&new.node_affinity);
+        errors.push(FieldError::invalid(&path.child("nodeAffinity"), shown, detail));
+    }
     errors
 }
 
@@ -182,6 +200,16 @@ pub fn claim(claim: &PersistentVolumeClaim) -> Vec<FieldError> {
     }
     storage_class(&mut errors, text(&spec.storage_class_name), &path);
     one_of(&mut errors, &path, "volumeMode", &spec.volume_mode, VOLUME_MODES);
+    if let Some(source) = &spec.data_source {
+        let path = path.child("dataSource");
+        required(&mut errors, &path, "name", &source.name);
+        required(&mut errors, &path, "kind", &source.kind);
+        if text(&source.api_group).is_empty() && !matches!(source.kind.as_str(), "" | "PersistentVolumeClaim")
+        {
+            let detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+            errors.push(FieldError::invalid(&path, &source.kind, detail));
+        }
+    }
     errors
 }
 

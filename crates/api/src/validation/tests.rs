@@ -12,6 +12,7 @@ mod admission;
 mod batch;
 mod bounds;
 mod classes;
+mod core;
 mod extensions;
 mod networking;
 mod pods;
