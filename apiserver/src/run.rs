@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     grpc::{Door, DoorConfig},
     metrics::Metrics,
-    registry::Registry,
+    registry::{self, Registry},
     rest::{self, RestState},
     sealing, seed, sweeper,
 };
@@ -85,6 +85,8 @@ pub async fn run_over(
     let (quotas, until) = (Arc::clone(&registry), shutdown.clone());
     env.spawn
         .task("quota-status", async move { quotas.keep_quotas(&until).await });
+    let tending = registry::custom::run(Arc::clone(&registry), env.clone(), shutdown.clone());
+    env.spawn.task("custom-resource-definitions", tending);
     let limits = config.limits.clone();
     let router = router(registry, config, &health, &env, &identity, &shutdown)?;
     announce::listening("apiserver", address);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coracle_api::{ApiError, FieldSelector, LabelSelector, Resource, kinds};
+use coracle_api::{ApiError, FieldSelector, LabelSelector, Resource};
 use coracle_proto::v1 as pb;
 use coracle_service::Peer;
 use prost_types::{Struct, Value, value::Kind};
 
+use crate::registry::custom::Snapshot;
 use crate::registry::{
     AtRevision, Context, DeleteOptions, Entry, Event, EventKind, FenceRef, FieldValidation, ListRequest,
     PatchType, Preconditions, Propagation, Start, Target, WatchRequest, Write, WriteOptions,
@@ -18,13 +19,17 @@ const DEFAULT_PAGE: usize = 500;
 const MAX_PAGE: usize = 10_000;
 
 /// The kind that a request names.
-pub(super) fn resource(api_version: &str, kind: &str) -> Result<&'static Resource, ApiError> {
+pub(super) fn resource(
+    kinds: &Snapshot,
+    api_version: &str,
+    kind: &str,
+) -> Result<&'static Resource, ApiError> {
     if kind.is_empty() {
         return Err(ApiError::bad_request(
             "kind must be set: a kind, plural or short name",
         ));
     }
-    kinds::find(api_version, kind).ok_or_else(|| {
+    kinds.find(api_version, kind).ok_or_else(|| {
         let wanted = if api_version.is_empty() {
             kind.to_owned()
         } else {
@@ -38,8 +43,14 @@ pub(super) fn resource(api_version: &str, kind: &str) -> Result<&'static Resourc
 }
 
 /// One object, in namespace `default` where the request names none.
-pub(super) fn target(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Target, ApiError> {
-    let resource = resource(api_version, kind)?;
+pub(super) fn target(
+    kinds: &Snapshot,
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Target, ApiError> {
+    let resource = resource(kinds, api_version, kind)?;
     if name.is_empty() {
         return Err(ApiError::bad_request("name must be set"));
     }
@@ -100,12 +111,18 @@ pub(super) fn fence(fence: pb::Fence) -> FenceRef {
 }
 
 /// A create request as a write.
-pub(super) fn create(request: pb::CreateRequest) -> Result<Write, ApiError> {
+pub(super) fn create(kinds: &Snapshot, request: pb::CreateRequest) -> Result<Write, ApiError> {
     let object = request.object.unwrap_or_default();
-    let resource = resource(&object.api_version, &object.kind)?;
+    let resource = resource(kinds, &object.api_version, &object.kind)?;
     let body = body(&object)?;
     if !request.subresource.is_empty() {
-        let target = target(&object.api_version, &object.kind, &object.namespace, &object.name)?;
+        let target = target(
+            kinds,
+            &object.api_version,
+            &object.kind,
+            &object.namespace,
+            &object.name,
+        )?;
         return Ok(Write::CreateSubresource {
             target,
             subresource: request.subresource,
@@ -125,9 +142,15 @@ pub(super) fn create(request: pb::CreateRequest) -> Result<Write, ApiError> {
 }
 
 /// An update request as a write.
-pub(super) fn update(request: pb::UpdateRequest) -> Result<Write, ApiError> {
+pub(super) fn update(kinds: &Snapshot, request: pb::UpdateRequest) -> Result<Write, ApiError> {
     let object = request.object.unwrap_or_default();
-    let target = target(&object.api_version, &object.kind, &object.namespace, &object.name)?;
+    let target = target(
+        kinds,
+        &object.api_version,
+        &object.kind,
+        &object.namespace,
+        &object.name,
+    )?;
     let mut body = body(&object)?;
     if object.revision != 0 {
         body = at_revision(&body, object.revision)?;
@@ -140,8 +163,9 @@ pub(super) fn update(request: pb::UpdateRequest) -> Result<Write, ApiError> {
 }
 
 /// A patch request as a write.
-pub(super) fn patch(request: pb::PatchRequest) -> Result<Write, ApiError> {
+pub(super) fn patch(kinds: &Snapshot, request: pb::PatchRequest) -> Result<Write, ApiError> {
     let target = target(
+        kinds,
         &request.api_version,
         &request.kind,
         &request.namespace,
@@ -167,9 +191,15 @@ pub(super) fn patch(request: pb::PatchRequest) -> Result<Write, ApiError> {
 }
 
 /// An apply request as a write.
-pub(super) fn apply(request: pb::ApplyRequest) -> Result<Write, ApiError> {
+pub(super) fn apply(kinds: &Snapshot, request: pb::ApplyRequest) -> Result<Write, ApiError> {
     let object = request.object.unwrap_or_default();
-    let target = target(&object.api_version, &object.kind, &object.namespace, &object.name)?;
+    let target = target(
+        kinds,
+        &object.api_version,
+        &object.kind,
+        &object.namespace,
+        &object.name,
+    )?;
     let mut body = body(&object)?;
     if object.revision != 0 {
         body = at_revision(&body, object.revision)?;
@@ -183,9 +213,10 @@ pub(super) fn apply(request: pb::ApplyRequest) -> Result<Write, ApiError> {
 }
 
 /// A delete request as a write.
-pub(super) fn delete(request: pb::DeleteRequest) -> Result<Write, ApiError> {
+pub(super) fn delete(kinds: &Snapshot, request: pb::DeleteRequest) -> Result<Write, ApiError> {
     let propagation = propagation(request.propagation_policy());
     let target = target(
+        kinds,
         &request.api_version,
         &request.kind,
         &request.namespace,
@@ -217,10 +248,10 @@ pub(super) fn set_revision(revision: i64) -> Option<i64> {
 }
 
 /// A list request.
-pub(super) fn list(request: &pb::ListRequest) -> Result<ListRequest, ApiError> {
+pub(super) fn list(kinds: &Snapshot, request: &pb::ListRequest) -> Result<ListRequest, ApiError> {
     let page_size = usize::try_from(request.page_size).unwrap_or(0);
     Ok(ListRequest {
-        resource: resource(&request.api_version, &request.kind)?,
+        resource: resource(kinds, &request.api_version, &request.kind)?,
         namespace: request.namespace.clone(),
         labels: LabelSelector::parse(&request.label_selector)?,
         fields: FieldSelector::parse(&request.field_selector)?,
@@ -235,9 +266,9 @@ pub(super) fn list(request: &pb::ListRequest) -> Result<ListRequest, ApiError> {
 }
 
 /// A watch request.
-pub(super) fn watch(request: pb::WatchRequest) -> Result<WatchRequest, ApiError> {
+pub(super) fn watch(kinds: &Snapshot, request: pb::WatchRequest) -> Result<WatchRequest, ApiError> {
     Ok(WatchRequest {
-        resource: resource(&request.api_version, &request.kind)?,
+        resource: resource(kinds, &request.api_version, &request.kind)?,
         namespace: request.namespace,
         labels: LabelSelector::parse(&request.label_selector)?,
         fields: FieldSelector::parse(&request.field_selector)?,

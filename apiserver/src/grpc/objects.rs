@@ -2,12 +2,13 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use coracle_api::{ApiError, LabelSelector, Resource, kinds};
+use coracle_api::{ApiError, LabelSelector, Resource};
 use coracle_proto::v1::{self as pb, object_service_server::ObjectService};
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
 
 use super::{CALL_TIMEOUT, Door, convert, error};
+use crate::registry::custom::Snapshot;
 use crate::registry::{
     ApplyOutcome, Applying, Context, DeleteOptions, ListRequest, MAX_BATCH, Watch, WriteOptions, Written,
 };
@@ -59,7 +60,7 @@ impl Door {
     }
 
     async fn list_page(&self, request: pb::ListRequest) -> Result<pb::ListResponse, ApiError> {
-        let wanted = convert::list(&request)?;
+        let wanted = convert::list(&self.registry.catalog().now(), &request)?;
         let mut page = self.registry.list(&wanted).await?;
         let mut size_bytes = 0;
         let fits = page.entries.iter().take_while(|entry| {
@@ -105,7 +106,14 @@ impl Door {
             ..WriteOptions::default()
         };
         let ctx = Context { peer, options };
-        let items = request.items.into_iter().map(batch_item).collect::<Vec<_>>();
+        let items: Vec<_> = {
+            let kinds = self.registry.catalog().now();
+            request
+                .items
+                .into_iter()
+                .map(|item| batch_item(&kinds, item))
+                .collect()
+        };
         // Items that cannot even be read fail alone, unless the batch is all or none.
         let mut writes = Vec::with_capacity(items.len());
         let mut unreadable = Vec::with_capacity(items.len());
@@ -184,6 +192,7 @@ impl ObjectService for Door {
         let request = request.into_inner();
         self.call(async {
             let target = convert::target(
+                &self.registry.catalog().now(),
                 &request.api_version,
                 &request.kind,
                 &request.namespace,
@@ -206,7 +215,13 @@ impl ObjectService for Door {
         let (peer, mut request) = (convert::peer(&request), request.into_inner());
         let options = request.options.take();
         self.call(async {
-            let (object, written) = self.write(peer, options, convert::create(request)).await?;
+            let (object, written) = self
+                .write(
+                    peer,
+                    options,
+                    convert::create(&self.registry.catalog().now(), request),
+                )
+                .await?;
             Ok(pb::CreateResponse {
                 object: Some(object),
                 warnings: written.warnings,
@@ -219,7 +234,13 @@ impl ObjectService for Door {
         let (peer, mut request) = (convert::peer(&request), request.into_inner());
         let options = request.options.take();
         self.call(async {
-            let (object, written) = self.write(peer, options, convert::update(request)).await?;
+            let (object, written) = self
+                .write(
+                    peer,
+                    options,
+                    convert::update(&self.registry.catalog().now(), request),
+                )
+                .await?;
             Ok(pb::UpdateResponse {
                 object: Some(object),
                 warnings: written.warnings,
@@ -232,7 +253,13 @@ impl ObjectService for Door {
         let (peer, mut request) = (convert::peer(&request), request.into_inner());
         let options = request.options.take();
         self.call(async {
-            let (object, written) = self.write(peer, options, convert::patch(request)).await?;
+            let (object, written) = self
+                .write(
+                    peer,
+                    options,
+                    convert::patch(&self.registry.catalog().now(), request),
+                )
+                .await?;
             Ok(pb::PatchResponse {
                 object: Some(object),
                 warnings: written.warnings,
@@ -245,7 +272,13 @@ impl ObjectService for Door {
         let (peer, mut request) = (convert::peer(&request), request.into_inner());
         let options = request.options.take();
         self.call(async {
-            let (object, written) = self.write(peer, options, convert::apply(request)).await?;
+            let (object, written) = self
+                .write(
+                    peer,
+                    options,
+                    convert::apply(&self.registry.catalog().now(), request),
+                )
+                .await?;
             Ok(pb::ApplyResponse {
                 object: Some(object),
                 created: written.created,
@@ -259,7 +292,13 @@ impl ObjectService for Door {
         let (peer, mut request) = (convert::peer(&request), request.into_inner());
         let options = request.options.take();
         self.call(async {
-            let (object, written) = self.write(peer, options, convert::delete(request)).await?;
+            let (object, written) = self
+                .write(
+                    peer,
+                    options,
+                    convert::delete(&self.registry.catalog().now(), request),
+                )
+                .await?;
             Ok(pb::DeleteResponse {
                 object: Some(object),
                 removed: written.removed,
@@ -279,7 +318,11 @@ impl ObjectService for Door {
                 namespace: request.namespace.clone(),
                 labels: LabelSelector::parse(&request.label_selector)?,
                 fields: coracle_api::FieldSelector::parse(&request.field_selector)?,
-                ..ListRequest::all(convert::resource(&request.api_version, &request.kind)?)
+                ..ListRequest::all(convert::resource(
+                    &self.registry.catalog().now(),
+                    &request.api_version,
+                    &request.kind,
+                )?)
             };
             let options = DeleteOptions {
                 grace: request.grace_period_seconds,
@@ -299,7 +342,10 @@ impl ObjectService for Door {
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Answer<Self::WatchStream> {
         let request = request.into_inner();
         let format = request.body_format();
-        let begin = || self.registry.watch(convert::watch(request)?);
+        let begin = || {
+            self.registry
+                .watch(convert::watch(&self.registry.catalog().now(), request)?)
+        };
         let watch = begin().map_err(error::status)?;
         Ok(Response::new(self.events(watch, move |events| {
             let events = events
@@ -326,9 +372,10 @@ impl ObjectService for Door {
     async fn discover(&self, request: Request<pb::DiscoverRequest>) -> Answer<pb::DiscoverResponse> {
         let kind = request.into_inner().kind;
         self.call(async {
+            let catalog = self.registry.catalog().now();
             let resources = match kind.as_str() {
-                "" => kinds::RESOURCES.iter().copied().map(described).collect(),
-                kind => vec![described(convert::resource("", kind)?)],
+                "" => catalog.rows().map(described).collect(),
+                kind => vec![described(convert::resource(&catalog, "", kind)?)],
             };
             Ok(pb::DiscoverResponse { resources })
         })
@@ -336,13 +383,13 @@ impl ObjectService for Door {
     }
 }
 
-fn batch_item(item: pb::BatchItem) -> Result<crate::registry::Write, ApiError> {
+fn batch_item(kinds: &Snapshot, item: pb::BatchItem) -> Result<crate::registry::Write, ApiError> {
     use pb::batch_item::Operation;
     let (options, write) = match item.operation {
-        Some(Operation::Create(mut request)) => (request.options.take(), convert::create(request)),
-        Some(Operation::Update(mut request)) => (request.options.take(), convert::update(request)),
-        Some(Operation::Patch(mut request)) => (request.options.take(), convert::patch(request)),
-        Some(Operation::Delete(mut request)) => (request.options.take(), convert::delete(request)),
+        Some(Operation::Create(mut request)) => (request.options.take(), convert::create(kinds, request)),
+        Some(Operation::Update(mut request)) => (request.options.take(), convert::update(kinds, request)),
+        Some(Operation::Patch(mut request)) => (request.options.take(), convert::patch(kinds, request)),
+        Some(Operation::Delete(mut request)) => (request.options.take(), convert::delete(kinds, request)),
         None => return Err(ApiError::bad_request("operation of a batch item must be set")),
     };
     if options.is_some_and(|options| options.dry_run || options.fence.is_some()) {

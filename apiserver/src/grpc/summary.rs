@@ -23,7 +23,7 @@ impl Door {
         request: pb::ListRequest,
         summary: impl Fn(&Entry) -> Result<T, ApiError>,
     ) -> Result<(Vec<T>, ListResult), ApiError> {
-        let wanted: ListRequest = convert::list(&request)?;
+        let wanted: ListRequest = convert::list(&self.registry.catalog().now(), &request)?;
         let mut page = self.registry.list(&wanted).await?;
         let summaries = std::mem::take(&mut page.entries)
             .iter()
@@ -48,7 +48,7 @@ impl SummaryService for Door {
     ) -> Result<Response<pb::GetPodResponse>, Status> {
         let pb::GetPodRequest { namespace, name } = request.into_inner();
         self.call(async {
-            let target = convert::target("v1", "Pod", &namespace, &name)?;
+            let target = convert::target(&self.registry.catalog().now(), "v1", "Pod", &namespace, &name)?;
             let entry = self.registry.get(&target, "", None).await?;
             Ok(pb::GetPodResponse {
                 pod: Some(pod::summary(&entry)?),

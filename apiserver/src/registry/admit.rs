@@ -291,7 +291,7 @@ impl Lookup for Registry {
     }
 
     fn find(&self, api_version: &str, kind: &str) -> Option<&'static Resource> {
-        kinds::of_object(api_version, kind)
+        self.catalog.now().of_object(api_version, kind)
     }
 }
 

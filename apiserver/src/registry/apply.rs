@@ -4,11 +4,12 @@
 //! now and what is there becomes a strategic merge patch.
 
 use bytes::Bytes;
-use coracle_api::{ApiError, Resource, kinds, patch::three_way, yaml};
+use coracle_api::{ApiError, Resource, patch::three_way, yaml};
 use serde_json::Value;
 
 use super::{
     Applied, ApplyOutcome, Applying, Context, PatchType, Preconditions, Registry, Target, Write, Written,
+    custom,
 };
 
 /// The largest manifest, as the limit of request bodies is.
@@ -67,7 +68,7 @@ impl Registry {
         namespace: &str,
         how: Applying,
     ) -> Result<(Written, ApplyOutcome), ApiError> {
-        let resource = resource_of(&document)?;
+        let resource = self.resource_of(&document)?;
         let target = complete(&mut document, resource, namespace)?;
         if let Applying::ServerSide { force } = how {
             return self.apply_server_side(ctx, target, &document, force).await;
@@ -87,19 +88,33 @@ impl Registry {
         let live: Value = serde_json::from_slice(&current.json).map_err(ApiError::internal)?;
         let last = three_way::last_applied(&live);
         let patch = three_way::diff(resource, last.as_ref(), &wanted, &live);
+        let patch_type = if custom::is_custom(resource) {
+            // A difference without lists to merge is a merge patch.
+            PatchType::Merge
+        } else {
+            PatchType::StrategicMerge
+        };
         let patch = Bytes::from(serde_json::to_vec(&patch).map_err(ApiError::internal)?);
         let written = self
-            .patch(
-                ctx,
-                target,
-                "",
-                PatchType::StrategicMerge,
-                patch,
-                Preconditions::default(),
-            )
+            .patch(ctx, target, "", patch_type, patch, Preconditions::default())
             .await?;
         let outcome = outcome_of(ctx, &written, current.revision);
         Ok((written, outcome))
+    }
+
+    fn resource_of(&self, document: &Value) -> Result<&'static Resource, ApiError> {
+        let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        if api_version.is_empty() || kind.is_empty() {
+            return Err(ApiError::bad_request(
+                "read document: apiVersion and kind must be set",
+            ));
+        }
+        self.catalog.now().of_object(&api_version, &kind).ok_or_else(|| {
+            ApiError::bad_request(format!(
+                "no matches for kind \"{kind}\" in version \"{api_version}\""
+            ))
+        })
     }
 
     async fn apply_server_side(
@@ -132,21 +147,6 @@ fn outcome_of(ctx: &Context, written: &Written, before: i64) -> ApplyOutcome {
     } else {
         ApplyOutcome::Configured
     }
-}
-
-fn resource_of(document: &Value) -> Result<&'static Resource, ApiError> {
-    let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if api_version.is_empty() || kind.is_empty() {
-        return Err(ApiError::bad_request(
-            "read document: apiVersion and kind must be set",
-        ));
-    }
-    kinds::of_object(&api_version, &kind).ok_or_else(|| {
-        ApiError::bad_request(format!(
-            "no matches for kind \"{kind}\" in version \"{api_version}\""
-        ))
-    })
 }
 
 /// Gives the document its namespace and says which object it is.

@@ -91,7 +91,8 @@ impl Registry {
             None => json!({}),
         };
         let managers = managers_of(&mut live)?;
-        let view = managed::shape_of(resource);
+        let shape = managed::shape_of(resource);
+        let view = shape.view();
         let applied = Applied {
             config,
             force,

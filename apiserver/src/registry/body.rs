@@ -2,12 +2,12 @@
 
 use coracle_api::{
     ApiError, FieldError, Object, Path, Resource,
-    object::{self, Decoded, Duplicates},
+    object::{Decoded, Duplicates},
 };
 
 use coracle_fields::Managers;
 
-use super::{Context, FieldValidation, plan::View};
+use super::{Context, FieldValidation, plan::View, strategy};
 
 /// A body that became an object of the stored version.
 pub(super) struct Body {
@@ -26,7 +26,7 @@ pub(super) fn decode(ctx: &Context, resource: &'static Resource, json: &[u8]) ->
         FieldValidation::Ignore => Duplicates::Ignore,
         FieldValidation::Warn | FieldValidation::Strict => Duplicates::Find,
     };
-    let decoded = object::decode(resource, json, duplicates);
+    let decoded = strategy::of(resource).decode(resource, json, duplicates);
     let decoded = decoded.map_err(|error| error.into_api_error(resource))?;
     let Resource {
         kind, api_version, ..
@@ -49,7 +49,7 @@ pub(super) fn decode_patched(
     json: &[u8],
     patch: &[u8],
 ) -> Result<Body, ApiError> {
-    let decoded = object::decode(resource, json, Duplicates::Ignore);
+    let decoded = strategy::of(resource).decode(resource, json, Duplicates::Ignore);
     let mut decoded = decoded.map_err(|error| error.into_api_error(resource))?;
     if ctx.options.field_validation != FieldValidation::Ignore {
         decoded.duplicate_fields = coracle_api::scan::duplicate_fields(patch);

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use coracle_admission::Operation;
-use coracle_api::{ApiError, FieldError, Object, Resource, defaults, kinds, patch, validation};
+use coracle_api::{ApiError, FieldError, Object, Resource, kinds, patch};
 
 use super::{
     Context, PatchType, Preconditions, Registry, Target, Write, Written,
     body::{Body, decode, decode_patched},
-    managed, meta,
+    custom, managed, meta,
     passage::Passing,
     plan::{Change, Current, Overlay, Plan, Reserved, View},
     scale,
@@ -126,8 +126,11 @@ impl Registry {
             applied,
         } = body;
         let behaviour = strategy::of(resource);
+        if let Some(refusal) = behaviour.refuse_create() {
+            return Err(refusal);
+        }
         meta::place(&mut *object, resource, namespace, name)?;
-        defaults::apply(&mut *object);
+        behaviour.complete(&mut *object);
         let is_applied = applied.is_some();
         let managers = match applied {
             Some(managers) => managers,
@@ -155,7 +158,8 @@ impl Registry {
         )?;
         behaviour.prepare_create(object);
         behaviour.name_caller(object, &ctx.peer);
-        refuse_invalid(resource, object, validation::create(object))?;
+        refuse_invalid(resource, object, behaviour.validate(object, None))?;
+        self.complete_definition(object)?;
         self.admit_valid(Operation::Create, object, None)?;
         let target = Target::new(resource, object.namespace(), object.name());
         // A name that is taken meanwhile is drawn again, and a configuration is then applied to what is there.
@@ -245,6 +249,12 @@ impl Registry {
             },
         )?;
         let before: serde_json::Value = serde_json::from_slice(&shown.json).map_err(ApiError::internal)?;
+        if patch_type == PatchType::StrategicMerge && custom::is_custom(target.resource) && !is_scale {
+            return Err(ApiError::unsupported_media_type(&[
+                PatchType::Json.media_type(),
+                PatchType::Merge.media_type(),
+            ]));
+        }
         let after = patch::apply(patch_type, target.resource, &before, patch)?;
         let patched = Bytes::from(serde_json::to_vec(&after).map_err(ApiError::internal)?);
         if is_scale {
@@ -294,7 +304,7 @@ impl Registry {
         let behaviour = strategy::of(resource);
         let old = behaviour.parse(&current.entry.json)?;
         meta::stamp_update(&mut *object, &*old);
-        defaults::apply(&mut *object);
+        behaviour.complete(&mut *object);
         let managers = match applied {
             Some(managers) => managers,
             None => {
@@ -328,10 +338,11 @@ impl Registry {
         }
         let mistakes = match part {
             Part::Named(part) => behaviour.validate_part(part, new, &*old),
-            _ => validation::update(new, &*old),
+            _ => behaviour.validate(new, Some(&*old)),
         };
         refuse_invalid(resource, new, mistakes)?;
         if part == Part::Main {
+            self.complete_definition(new)?;
             self.admit_valid(Operation::Update, new, Some(&*old))?;
         }
         let reserved = if part == Part::Main {

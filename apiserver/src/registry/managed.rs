@@ -5,7 +5,10 @@
 //! controllers make stays untracked and costs nothing here. A write of a tracked object is compared with the state
 //! that it changes before the strategy prepares it, so that nobody comes to own what the server adds by itself.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use coracle_api::{
     ApiError, FieldError, Object, Path, Resource, encode, names,
@@ -16,14 +19,42 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 
-use super::{Context, plan::is_same};
+use super::{
+    Context,
+    custom::{self, Served},
+    plan::is_same,
+};
 
 /// The longest name of a subresource in managed fields, in bytes.
 const MAX_SUBRESOURCE_BYTES: usize = 256;
 
 /// The shape of the objects of a kind, with `apiVersion`, `kind` and `metadata`.
-pub(super) fn shape_of(resource: &'static Resource) -> View<'static> {
-    schema::builtin(resource.api_version, resource.kind).unwrap_or_else(View::any)
+pub(super) fn shape_of(resource: &'static Resource) -> Shape {
+    let custom = custom::of(resource).and_then(|behaviour| behaviour.now());
+    custom.map_or(Shape::BuiltIn(resource), |served| Shape::Custom(served, resource))
+}
+
+/// The shape of the objects of a kind, held for as long as somebody walks along it.
+pub(super) enum Shape {
+    /// Of a built-in kind.
+    BuiltIn(&'static Resource),
+    /// Of a custom one, whose definition may change meanwhile.
+    Custom(Arc<Served>, &'static Resource),
+}
+
+impl Shape {
+    /// The shape itself.
+    pub fn view(&self) -> View<'_> {
+        match self {
+            Self::BuiltIn(resource) => {
+                schema::builtin(resource.api_version, resource.kind).unwrap_or_else(View::any)
+            }
+            Self::Custom(served, resource) => match served.version(resource.version) {
+                Some(version) => version.graph.at(version.shape),
+                None => View::any(),
+            },
+        }
+    }
 }
 
 /// What a write through `subresource` cannot change, and nobody owns by trying.
@@ -71,7 +102,8 @@ pub(super) fn track_create(
     refuse_malformed(object, &brought)?;
     let managers = Managers::decode(&brought).unwrap_or_default();
     let new = value_of(&object.to_json())?;
-    let (name, view) = (manager(ctx), shape_of(resource));
+    let (name, shape) = (manager(ctx), shape_of(resource));
+    let view = shape.view();
     let writer = Writer {
         manager: &name,
         api_version: resource.api_version,
@@ -122,8 +154,14 @@ pub(super) fn track_update(
         subresource,
         now,
     };
-    let view = shape_of(resource);
-    Ok(managers.update(&before, &after, view, ignored(resource, subresource), writer))
+    let shape = shape_of(resource);
+    Ok(managers.update(
+        &before,
+        &after,
+        shape.view(),
+        ignored(resource, subresource),
+        writer,
+    ))
 }
 
 /// Where a write changes nothing but the times of managed fields, it changes nothing at all.

@@ -18,6 +18,7 @@ mod apply_patch;
 mod batch;
 mod body;
 mod change;
+pub mod custom;
 mod evict;
 mod managed;
 mod measured;
@@ -40,7 +41,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use coracle_api::{Resource, kinds};
+use coracle_api::Resource;
 use coracle_service::Env;
 use coracle_store::{ReadError, RecordCodec, Store};
 
@@ -60,6 +61,7 @@ pub use crate::watch::{Event, EventKind, Watch};
 pub struct Registry {
     store: Arc<dyn Store>,
     cache: Arc<WatchCache>,
+    catalog: custom::Catalog,
     codec: RecordCodec,
     addresses: Addresses,
     admission: admit::Admission,
@@ -86,6 +88,7 @@ impl Registry {
         let registry = Self {
             store,
             cache,
+            catalog: custom::Catalog::default(),
             codec,
             addresses,
             admission: admit::Admission::new(env),
@@ -93,6 +96,7 @@ impl Registry {
             measures: OnceLock::new(),
             env: env.clone(),
         };
+        registry.load_definitions();
         registry.follow_quotas();
         Ok(registry)
     }
@@ -103,10 +107,10 @@ impl Registry {
         self.cache.revision()
     }
 
-    /// Every kind that is served.
+    /// Every kind that is served at the moment.
     #[must_use]
-    pub fn resources(&self) -> &'static [&'static Resource] {
-        kinds::RESOURCES
+    pub fn catalog(&self) -> &custom::Catalog {
+        &self.catalog
     }
 
     /// How many objects of a kind there are.

@@ -10,12 +10,13 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use coracle_admission::{Attributes, Objects, Operation, Snapshot, plugins};
-use coracle_api::{ApiError, Object, Resource, defaults, object};
+use coracle_api::{ApiError, Object, Resource, object};
 use parking_lot::Mutex;
 
 use super::{
     Context, Entry, Registry, Target, meta,
     plan::{Change, Current, Overlay, Plan, View},
+    strategy,
 };
 
 /// One write on its way, where somebody wants to see it.
@@ -132,7 +133,7 @@ impl Registry {
             ControlFlow::Continue(json) => {
                 let mut changed = read_changed(resource, &json)?;
                 meta::place(&mut *changed, resource, &target.namespace, &target.name)?;
-                defaults::apply(&mut *changed);
+                strategy::of(resource).complete(&mut *changed);
                 built_in(&mut *changed)?;
                 Ok(ControlFlow::Continue(changed))
             }
@@ -231,7 +232,8 @@ pub(super) fn attributes(
 
 /// Reads what webhooks made of an object. That it cannot be read is their fault, not the caller's.
 fn read_changed(resource: &'static Resource, json: &[u8]) -> Result<Box<dyn Object>, ApiError> {
-    object::decode(resource, json, object::Duplicates::Ignore)
+    strategy::of(resource)
+        .decode(resource, json, object::Duplicates::Ignore)
         .map(|decoded| decoded.object)
         .map_err(|error| ApiError::internal(error.into_api_error(resource)))
 }

@@ -379,7 +379,10 @@ impl Registry {
         match view {
             View::Whole => Ok(entry),
             View::Version(resource) => entry.served(resource),
-            View::Scale => super::scale::entry(entry),
+            View::Scale => {
+                let resource = self.catalog.now().of_key(&entry.key);
+                super::scale::entry(entry, resource.ok_or_else(ApiError::resource_not_found)?)
+            }
         }
     }
 
@@ -400,6 +403,9 @@ impl Registry {
         } = pending.reply;
         let revision = committed.first_revision + i64::try_from(op).unwrap_or(0);
         let json: Bytes = committed.values.get(op).cloned().unwrap_or_default();
+        if key.starts_with(coracle_api::kinds::CUSTOM_RESOURCE_DEFINITION.store_prefix()) {
+            self.refresh_definition(&attributes.name);
+        }
         let entry = self.shown(
             Entry {
                 key,

@@ -261,7 +261,7 @@ fn entry_of(resource: &'static Resource, stored: Stored) -> Result<Entry, ApiErr
     Ok(Entry {
         key,
         revision,
-        json,
+        json: super::custom::stored_form(resource, json),
         attributes: Arc::new(attributes),
     })
 }

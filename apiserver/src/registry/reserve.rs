@@ -104,13 +104,13 @@ impl Registry {
             ..Filter::default()
         };
         let mut present = Present::new();
-        for resource in self.resources() {
+        for resource in self.catalog.now().rows() {
             if !resource.namespaced || !resource.is_storage() || !limits(resource) {
                 continue;
             }
             let page = self.cache.list(resource, &filter, None, 0, None);
             let entries = page.into_iter().flat_map(|page| page.entries);
-            present.extend(entries.map(|entry| (entry.key.to_string(), *resource, entry.json)));
+            present.extend(entries.map(|entry| (entry.key.to_string(), resource, entry.json)));
         }
         present
     }

@@ -1,6 +1,6 @@
 //! The `scale` subresource: a Deployment or ReplicaSet seen as an `autoscaling/v1` Scale.
 
-use coracle_api::{ApiError, kinds};
+use coracle_api::{ApiError, Resource};
 use k8s_openapi::{
     api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -9,8 +9,7 @@ use k8s_openapi::{
 use super::{Entry, strategy};
 
 /// The object as a Scale.
-pub(super) fn entry(entry: Entry) -> Result<Entry, ApiError> {
-    let resource = kinds::of_key(&entry.key).ok_or_else(ApiError::resource_not_found)?;
+pub(super) fn entry(entry: Entry, resource: &Resource) -> Result<Entry, ApiError> {
     let behaviour = strategy::of(resource);
     let object = behaviour.parse(&entry.json)?;
     let scale = behaviour

@@ -1,13 +1,16 @@
 //! Discovery: which groups, versions and resources there are, in the older forms and in the aggregated one.
 //!
-//! Everything is made of the table of kinds when the server starts, and served from memory with an ETag.
+//! Everything is made of the catalog when somebody asks and kinds have come or gone, and served from memory with an
+//! ETag.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use coracle_api::{ApiError, Resource, Subresource, kinds, kinds::RESOURCES};
+use coracle_api::{ApiError, Resource, Subresource, kinds};
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -15,6 +18,7 @@ use serde_json::{Value, json};
 use super::error;
 use super::negotiate::{self, DiscoveryForm};
 use super::path::Route;
+use crate::registry::custom::Snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -66,8 +70,29 @@ pub(crate) fn digest(body: &[u8]) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
+/// The documents of the kinds of the moment.
+#[derive(Default)]
+pub(crate) struct Kept(ArcSwapOption<Discovery>);
+
+impl Kept {
+    /// The documents of these kinds, made anew where the kinds have changed.
+    pub(crate) fn of(&self, kinds: &Snapshot) -> Arc<Discovery> {
+        if let Some(known) = self
+            .0
+            .load_full()
+            .filter(|known| known.generation == kinds.generation())
+        {
+            return known;
+        }
+        let made = Arc::new(Discovery::new(kinds));
+        self.0.store(Some(Arc::clone(&made)));
+        made
+    }
+}
+
 /// All documents of discovery.
 pub(crate) struct Discovery {
+    generation: u64,
     core: Forms,
     groups: Forms,
     group: BTreeMap<String, Document>,
@@ -83,11 +108,11 @@ struct Forms {
 }
 
 impl Forms {
-    fn new(plain: &Value, groups: &[&str]) -> Self {
+    fn new(kinds: &Kinds, plain: &Value, groups: &[&str]) -> Self {
         let aggregated = |version| {
             let content_type =
                 format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
-            Document::new(aggregated(groups, version).to_string(), &content_type)
+            Document::new(aggregated(kinds, groups, version).to_string(), &content_type)
         };
         Self {
             plain: plain_document(plain),
@@ -106,39 +131,41 @@ impl Forms {
 }
 
 impl Discovery {
-    /// Makes the documents of the table of kinds.
-    pub(crate) fn new() -> Self {
-        let groups = group_names();
+    /// Makes the documents of these kinds.
+    fn new(snapshot: &Snapshot) -> Self {
+        let kinds = &Kinds(snapshot.rows().collect());
+        let groups = kinds.group_names();
         let named: Vec<&str> = groups.iter().copied().filter(|group| !group.is_empty()).collect();
         let core_versions = json!({
             "kind": "APIVersions",
-            "versions": versions(""),
+            "versions": kinds.versions(""),
             "serverAddressByClientCIDRs": [],
         });
         let group_list = json!({
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": named.iter().map(|group| api_group(group)).collect::<Vec<_>>(),
+            "groups": named.iter().map(|group| api_group(kinds, group)).collect::<Vec<_>>(),
         });
         let mut resources = BTreeMap::new();
         for group in &groups {
-            for version in versions(group) {
-                let document = plain_document(&resource_list(group, version));
+            for version in kinds.versions(group) {
+                let document = plain_document(&resource_list(kinds, group, version));
                 resources.insert(((*group).to_owned(), version.to_owned()), document);
             }
         }
         let group = named.iter().map(|group| {
-            let mut body = api_group(group);
+            let mut body = api_group(kinds, group);
             body["kind"] = json!("APIGroup");
             body["apiVersion"] = json!("v1");
             ((*group).to_owned(), plain_document(&body))
         });
         Self {
-            core: Forms::new(&core_versions, &[""]),
-            groups: Forms::new(&group_list, &named),
+            generation: snapshot.generation(),
+            core: Forms::new(kinds, &core_versions, &[""]),
+            groups: Forms::new(kinds, &group_list, &named),
             group: group.collect(),
             resources,
-            index: plain_document(&json!({ "paths": paths(&groups) })),
+            index: plain_document(&json!({ "paths": paths(kinds, &groups) })),
         }
     }
 
@@ -164,31 +191,37 @@ fn plain_document(body: &Value) -> Document {
     Document::new(body.to_string(), "application/json")
 }
 
-/// The groups, the core group first.
-pub(crate) fn group_names() -> Vec<&'static str> {
-    RESOURCES
-        .iter()
-        .map(|resource| resource.group)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
-}
+/// The kinds that documents are made of.
+pub(crate) struct Kinds(Vec<&'static Resource>);
 
-/// The versions of a group, the preferred one first.
-pub(crate) fn versions(group: &str) -> Vec<&'static str> {
-    let own = RESOURCES.iter().filter(|resource| resource.group == group);
-    let mut versions: Vec<&'static str> = own.map(|resource| resource.version).collect();
-    versions.sort_by(|one, other| kinds::compare_versions(one, other));
-    versions.dedup();
-    versions
-}
+impl Kinds {
+    /// Those that are always there.
+    pub(crate) fn built_in() -> Self {
+        Self(kinds::RESOURCES.to_vec())
+    }
 
-/// The resources of a version of a group, by name.
-pub(crate) fn resources(group: &str, version: &str) -> Vec<&'static Resource> {
-    let own = |resource: &&&Resource| resource.group == group && resource.version == version;
-    let mut found: Vec<&'static Resource> = RESOURCES.iter().filter(own).copied().collect();
-    found.sort_by_key(|resource| resource.plural);
-    found
+    /// The groups, the core group first.
+    pub(crate) fn group_names(&self) -> Vec<&'static str> {
+        let groups: BTreeSet<_> = self.0.iter().map(|resource| resource.group).collect();
+        groups.into_iter().collect()
+    }
+
+    /// The versions of a group, the preferred one first.
+    pub(crate) fn versions(&self, group: &str) -> Vec<&'static str> {
+        let own = self.0.iter().filter(|resource| resource.group == group);
+        let mut versions: Vec<&'static str> = own.map(|resource| resource.version).collect();
+        versions.sort_by(|one, other| kinds::compare_versions(one, other));
+        versions.dedup();
+        versions
+    }
+
+    /// The resources of a version of a group, by name.
+    pub(crate) fn resources(&self, group: &str, version: &str) -> Vec<&'static Resource> {
+        let own = |resource: &&&Resource| resource.group == group && resource.version == version;
+        let mut found: Vec<&'static Resource> = self.0.iter().filter(own).copied().collect();
+        found.sort_by_key(|resource| resource.plural);
+        found
+    }
 }
 
 /// `v1`, or `apps/v1`.
@@ -200,17 +233,18 @@ pub(crate) fn group_version(group: &str, version: &str) -> String {
     }
 }
 
-fn api_group(group: &str) -> Value {
-    let entries: Vec<Value> = versions(group)
+fn api_group(kinds: &Kinds, group: &str) -> Value {
+    let entries: Vec<Value> = kinds
+        .versions(group)
         .iter()
         .map(|version| json!({ "groupVersion": group_version(group, version), "version": version }))
         .collect();
     json!({ "name": group, "versions": entries, "preferredVersion": entries.first() })
 }
 
-fn resource_list(group: &str, version: &str) -> Value {
+fn resource_list(kinds: &Kinds, group: &str, version: &str) -> Value {
     let mut entries = Vec::new();
-    for resource in resources(group, version) {
+    for resource in kinds.resources(group, version) {
         let mut entry = json!({
             "name": resource.plural,
             "singularName": resource.singular,
@@ -252,14 +286,16 @@ fn add_names(entry: &mut Value, resource: &Resource) {
     }
 }
 
-fn aggregated(groups: &[&str], api_version: &str) -> Value {
+fn aggregated(kinds: &Kinds, groups: &[&str], api_version: &str) -> Value {
     let items: Vec<Value> = groups
         .iter()
         .map(|group| {
-            let versions: Vec<Value> = versions(group)
+            let versions: Vec<Value> = kinds
+                .versions(group)
                 .iter()
                 .map(|version| {
-                    let resources: Vec<Value> = resources(group, version)
+                    let resources: Vec<Value> = kinds
+                        .resources(group, version)
                         .iter()
                         .map(|resource| aggregated_resource(resource))
                         .collect();
@@ -313,7 +349,7 @@ fn response_kind(group: &str, version: &str, kind: &str) -> Value {
     json!({ "group": group, "version": version, "kind": kind })
 }
 
-fn paths(groups: &[&str]) -> Vec<String> {
+fn paths(kinds: &Kinds, groups: &[&str]) -> Vec<String> {
     let mut paths: Vec<String> = [
         "/api",
         "/apis",
@@ -332,7 +368,12 @@ fn paths(groups: &[&str]) -> Vec<String> {
         } else {
             format!("/apis/{group}")
         };
-        paths.extend(versions(group).iter().map(|version| format!("{root}/{version}")));
+        paths.extend(
+            kinds
+                .versions(group)
+                .iter()
+                .map(|version| format!("{root}/{version}")),
+        );
         paths.push(root);
     }
     paths.sort();

@@ -22,6 +22,7 @@ mod version;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +35,6 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
 
-use self::discovery::Discovery;
 pub(crate) use self::logs::{Nodes, authority};
 use self::objects::Verb;
 use self::openapi::OpenApi;
@@ -77,8 +77,10 @@ struct Door {
     nodes: Nodes,
     env: Env,
     shutdown: Shutdown,
-    discovery: Discovery,
+    discovery: discovery::Kept,
     openapi: OpenApi,
+    /// The kinds that OpenAPI describes.
+    described: AtomicU64,
     reads: Semaphore,
     writes: Semaphore,
 }
@@ -111,15 +113,22 @@ impl Door {
             nodes: Nodes::new(env.clone(), identity),
             env,
             shutdown,
-            discovery: Discovery::new(),
+            discovery: discovery::Kept::default(),
             openapi,
+            described: AtomicU64::new(0),
             reads: Semaphore::new(MAX_READS),
             writes: Semaphore::new(MAX_WRITES),
         }
     }
 
     async fn answer(self: &Arc<Self>, parts: &Parts, body: Body) -> Result<Response, ApiError> {
-        let route = path::parse(parts.uri.path());
+        let route = path::parse(parts.uri.path(), &self.registry.catalog().now());
+        if matches!(
+            route,
+            Route::OpenApiV2 | Route::OpenApiV3 | Route::OpenApiV3Group { .. }
+        ) {
+            self.describe_custom();
+        }
         if route == Route::Version {
             return read_only(parts).map(|()| error::json(StatusCode::OK, version::body()));
         }
@@ -156,8 +165,23 @@ impl Door {
             }
             route => {
                 read_only(parts)?;
-                self.discovery.answer(&route, headers)
+                self.discovery
+                    .of(&self.registry.catalog().now())
+                    .answer(&route, headers)
             }
+        }
+    }
+
+    /// Tells OpenAPI of the custom kinds, where they have changed since somebody asked.
+    fn describe_custom(&self) {
+        let generation = self.registry.catalog().now().generation();
+        if self.described.swap(generation, Ordering::AcqRel) != generation {
+            let schemas = self.registry.custom_schemas();
+            let kinds = schemas.into_iter().map(|(row, schema)| coracle_openapi::Kind {
+                schema: Some(schema),
+                ..coracle_openapi::Kind::from(row)
+            });
+            self.openapi.set_custom(kinds.collect());
         }
     }
 

@@ -141,7 +141,6 @@ impl OpenApi {
     }
 
     /// Describes these custom kinds beside the built-in ones, in the place of those before.
-    #[allow(dead_code, reason = "custom resources call it")]
     pub(crate) fn set_custom(&self, kinds: Vec<Kind>) {
         *self.catalog.lock() = Arc::new(Catalog::new(kinds));
     }

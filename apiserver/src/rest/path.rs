@@ -3,8 +3,9 @@
 //! The grammar is that of the Kubernetes API reference: `/api/v1/...` for the core group, `/apis/GROUP/VERSION/...`
 //! for the others, `namespaces/NS/` before what lives in namespaces. Whether the verb fits is decided later.
 
-use coracle_api::kinds::{self, RESOURCES};
 use coracle_api::{Resource, Subresource};
+
+use crate::registry::custom::Snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -79,7 +80,7 @@ impl Target {
 const MAX_SEGMENTS: usize = 8;
 
 /// Reads a path as it stands in the request line, percent-encoded.
-pub(crate) fn parse(path: &str) -> Route {
+pub(crate) fn parse(path: &str, kinds: &Snapshot) -> Route {
     let mut segments = Vec::with_capacity(MAX_SEGMENTS);
     for segment in path.trim_start_matches('/').split('/') {
         if segments.len() == MAX_SEGMENTS {
@@ -100,36 +101,30 @@ pub(crate) fn parse(path: &str) -> Route {
         ["version"] => Route::Version,
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,
-        ["apis", group] if is_group(group) => Route::Group((*group).to_owned()),
+        ["apis", group] if kinds.is_group(group) => Route::Group((*group).to_owned()),
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApiV3,
-        ["openapi", "v3", "api", version] if is_version("", version) => Route::OpenApiV3Group {
+        ["openapi", "v3", "api", version] if kinds.is_version("", version) => Route::OpenApiV3Group {
             group: String::new(),
             version: (*version).to_owned(),
         },
-        ["openapi", "v3", "apis", group, version] if is_version(group, version) => Route::OpenApiV3Group {
-            group: (*group).to_owned(),
-            version: (*version).to_owned(),
-        },
-        ["api", version, rest @ ..] => in_version("", version, rest),
-        ["apis", group, version, rest @ ..] => in_version(group, version, rest),
+        ["openapi", "v3", "apis", group, version] if kinds.is_version(group, version) => {
+            Route::OpenApiV3Group {
+                group: (*group).to_owned(),
+                version: (*version).to_owned(),
+            }
+        }
+        ["api", version, rest @ ..] => in_version(kinds, "", version, rest),
+        ["apis", group, version, rest @ ..] => in_version(kinds, group, version, rest),
         _ => Route::Unknown,
     }
 }
 
-fn is_group(group: &str) -> bool {
-    !group.is_empty() && RESOURCES.iter().any(|resource| resource.group == group)
-}
-
-fn is_version(group: &str, version: &str) -> bool {
-    kinds::is_version(group, version)
-}
-
-fn in_version(group: &str, version: &str, rest: &[&str]) -> Route {
-    if !is_version(group, version) {
+fn in_version(kinds: &Snapshot, group: &str, version: &str, rest: &[&str]) -> Route {
+    if !kinds.is_version(group, version) {
         return Route::Unknown;
     }
-    let find = |plural: &str| kinds::by_path(group, version, plural);
+    let find = |plural: &str| kinds.by_path(group, version, plural);
     match rest {
         [] => Route::Resources {
             group: group.to_owned(),

@@ -16,7 +16,7 @@ use super::indent;
 use super::negotiate::{Encoding, Form, Representation};
 use super::path::Target;
 use super::query::Query;
-use super::tables::{self, Cell, Printer};
+use super::tables::{Cell, Table};
 use crate::registry::{Entry, ListResult};
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub(crate) struct Renderer {
     representation: Representation,
     pretty: bool,
     row_object: RowObject,
-    printer: &'static Printer,
+    table: Table,
     now: Timestamp,
 }
 
@@ -65,13 +65,13 @@ impl Renderer {
             }
         };
         let pretty = query.flag("pretty").unwrap_or(false);
-        let printer = tables::printer(target.resource, target.subresource_name());
+        let table = Table::of(target.resource, target.subresource_name());
         Ok(Self {
             resource: target.resource,
             representation,
             pretty,
             row_object,
-            printer,
+            table,
             now,
         })
     }
@@ -196,7 +196,7 @@ impl Renderer {
             Form::Object | Form::Metadata(_) => out.extend_from_slice(br#"},"items":["#),
             Form::Table(_) => {
                 out.extend_from_slice(br#"},"columnDefinitions":"#);
-                append(out, &self.printer.columns);
+                append(out, &self.table.columns());
                 out.extend_from_slice(br#","rows":["#);
             }
         }
@@ -221,17 +221,21 @@ impl Renderer {
             meta(version)
         );
         out.extend_from_slice(head.as_bytes());
-        append(out, if columns { self.printer.columns } else { &[] });
+        if columns {
+            append(out, &self.table.columns());
+        } else {
+            out.extend_from_slice(b"[]");
+        }
         out.extend_from_slice(br#","rows":["#);
         self.row(out, json, version);
         out.extend_from_slice(b"]}");
     }
 
     fn row(&self, out: &mut Vec<u8>, json: &[u8], version: &str) {
-        let cells = (self.printer.cells)(json, self.now).unwrap_or_else(|error| {
+        let cells = self.table.cells(json, self.now).unwrap_or_else(|error| {
             // Our own objects always fit; a list with a poor row is better than none.
             tracing::error!(%error, resource = %self.resource, "read object for a table");
-            vec![Cell::from("<error>"); self.printer.columns.len()]
+            vec![Cell::from("<error>"); self.table.width()]
         });
         out.extend_from_slice(br#"{"cells":"#);
         append(out, &cells);

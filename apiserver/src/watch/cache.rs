@@ -21,6 +21,7 @@ use super::{
     queue::Queue,
     window::{MAX_WINDOW_BYTES, Window},
 };
+use crate::registry::custom::stored_form;
 
 /// Reads an object's attributes from its JSON; only where the registry did not hand them along: at start, and for
 /// watches below the window.
@@ -46,6 +47,8 @@ pub struct WatchCache {
 struct State {
     revision: i64,
     kinds: Vec<Latest>,
+    /// The stored rows of custom kinds by their prefix.
+    custom: BTreeMap<&'static str, &'static Resource>,
     window: Window,
     hub: Hub,
 }
@@ -54,6 +57,8 @@ struct State {
 #[derive(Default)]
 struct Latest {
     entries: BTreeMap<Key, Entry>,
+    /// How the keys of this kind begin.
+    prefix: &'static str,
     /// The last change of any object of this kind.
     revision: i64,
 }
@@ -100,6 +105,7 @@ impl WatchCache {
         let state = State {
             revision: 0,
             kinds: (0..kinds).map(|_| Latest::default()).collect(),
+            custom: BTreeMap::new(),
             window,
             hub: Hub::default(),
         };
@@ -128,6 +134,30 @@ impl WatchCache {
     /// Has `observer` told of every change from now on; only the first call counts.
     pub fn observe_with(&self, observer: Observer) {
         let _ = self.observer.set(observer);
+    }
+
+    /// Also keeps the objects of a custom kind from now on. Again with another row, it reads them anew, because
+    /// another version is the stored one.
+    ///
+    /// # Errors
+    /// The store's, where an object cannot be read.
+    pub fn add_kind(&self, resource: &'static Resource) -> Result<(), ReadError> {
+        let mut state = self.state.write();
+        let known = state.custom.insert(resource.store_prefix(), resource);
+        if known.is_some_and(|known| std::ptr::eq(known, resource)) {
+            return Ok(());
+        }
+        let (place, revision) = (kind_of(resource), state.revision);
+        state.window.grow(place + 1, revision);
+        while state.kinds.len() <= place {
+            state.kinds.push(Latest::default());
+        }
+        let mut latest = Latest::default();
+        latest.load(&*self.store, resource, self.describe, revision)?;
+        if let Some(own) = state.kinds.get_mut(place) {
+            *own = latest;
+        }
+        Ok(())
     }
 
     /// The latest revision.
@@ -214,10 +244,7 @@ impl WatchCache {
     ) -> (Registration, Vec<Entry>, i64) {
         let mut state = self.state.write();
         let entries = state.kinds.get(kind).map(|latest| {
-            let prefix = kinds::RESOURCES
-                .get(kind)
-                .map(|row| prefix_of(row, &filter.namespace))
-                .unwrap_or_default();
+            let prefix = latest.prefix_of(&filter.namespace);
             let range = latest
                 .entries
                 .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
@@ -283,7 +310,24 @@ impl WatchCache {
     }
 }
 
+impl State {
+    /// The custom kind of a key: keys of custom kinds are `/GROUP/PLURAL/NAMESPACE/NAME`.
+    fn custom_of(&self, key: &str) -> Option<&'static Resource> {
+        let mut slashes = key.match_indices('/').map(|(at, _)| at);
+        let end = slashes.nth(2)?;
+        self.custom.get(key.get(..=end)?).copied()
+    }
+}
+
 impl Latest {
+    fn prefix_of(&self, namespace: &str) -> String {
+        if namespace.is_empty() {
+            self.prefix.to_owned()
+        } else {
+            format!("{}{namespace}/", self.prefix)
+        }
+    }
+
     fn load(
         &mut self,
         store: &dyn Store,
@@ -291,6 +335,7 @@ impl Latest {
         describe: Describe,
         at: i64,
     ) -> Result<(), ReadError> {
+        self.prefix = resource.store_prefix();
         let mut start_after: Option<Key> = None;
         loop {
             let page = store.range(resource.store_prefix(), start_after.as_deref(), LOAD_PAGE, at)?;
@@ -307,7 +352,7 @@ impl Latest {
                 let entry = Entry {
                     key: Arc::clone(&stored.key),
                     revision: stored.revision,
-                    json: stored.json,
+                    json: stored_form(resource, stored.json),
                     attributes: Arc::new(attributes),
                 };
                 self.entries.insert(stored.key, entry);
@@ -323,7 +368,8 @@ impl Publisher for WatchCache {
         let mut fan = Fan::default();
         for published in changes {
             state.revision = published.revision;
-            let Some(resource) = kinds::of_key(&published.key) else {
+            let Some(resource) = kinds::of_key(&published.key).or_else(|| state.custom_of(&published.key))
+            else {
                 continue;
             };
             let kind = kind_of(resource);

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use coracle_api::{ApiError, LabelSet, Labels, Resource, object};
 use coracle_store::Key;
 
+use crate::registry::custom;
+
 /// One object at one revision. Cloning shares everything.
 #[derive(Clone)]
 pub struct Entry {
@@ -29,11 +31,14 @@ impl Entry {
         if resource.is_storage() {
             return Ok(self);
         }
-        let json = object::served(resource, &self.json).map_err(ApiError::internal)?;
-        Ok(Self {
-            json: json.into(),
-            ..self
-        })
+        let json = if custom::is_custom(resource) {
+            custom::stored_form(resource, self.json.clone())
+        } else {
+            object::served(resource, &self.json)
+                .map_err(ApiError::internal)?
+                .into()
+        };
+        Ok(Self { json, ..self })
     }
 }
 

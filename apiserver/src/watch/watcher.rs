@@ -287,7 +287,7 @@ impl Watch {
         Some(Entry {
             key: Arc::clone(key),
             revision,
-            json,
+            json: crate::registry::custom::stored_form(self.resource.storage(), json),
             attributes,
         })
     }

@@ -41,6 +41,17 @@ impl Window {
         }
     }
 
+    /// Makes room for kinds that are added later; they are complete after `revision`.
+    pub fn grow(&mut self, kinds: usize, revision: i64) {
+        while self.kinds.len() < kinds {
+            self.kinds.push(Recent {
+                changes: VecDeque::new(),
+                complete_after: revision,
+                is_kept: true,
+            });
+        }
+    }
+
     /// Adds a change and lets the oldest go where there are too many.
     pub fn push(&mut self, change: Arc<Change>) {
         let Some(recent) = self.kinds.get_mut(change.kind) else {

@@ -62,7 +62,8 @@ pub struct Resource {
     pub api_version: &'static str,
     /// The version that is stored, where this is another one of the same kind.
     pub stored_as: Option<&'static StoredAs>,
-    pub(crate) decode: DecodeFn,
+    /// How its JSON becomes a typed object; [`crate::object::Custom::not_typed`] for a kind that has no struct.
+    pub decode: DecodeFn,
 }
 
 /// How a version that is served and not stored shares the objects of the one that is.

@@ -13,10 +13,12 @@ use crate::kinds::{self, Resource};
 use crate::scan;
 use crate::schema::{self, View};
 
+mod custom;
 mod error;
 #[cfg(test)]
 mod tests;
 
+pub use custom::Custom;
 pub use error::DecodeError;
 
 /// A built-in object of any kind.

@@ -1,15 +1,16 @@
 //! What the generic registry sees of a strategy: any object, no type.
 
 use coracle_api::{
-    ApiError, FieldError, Labels, Object, Resource,
-    object::{self, BuiltIn},
+    ApiError, FieldError, Labels, Object, Resource, defaults,
+    object::{self, BuiltIn, DecodeError, Decoded, Duplicates},
+    validation,
 };
 use coracle_service::Peer;
 use coracle_store::Fence;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Scale, Strategy};
+use super::{Field, Scale, Strategy};
 use crate::watch::Attributes;
 
 /// [`Strategy`] without the type: what the generic registry calls. Every object passed must be of the strategy's kind.
@@ -21,6 +22,30 @@ pub trait Behaviour: Send + Sync {
     fn resource(&self) -> &'static Resource;
     /// Reads an object that is known to be sound.
     fn parse(&self, json: &[u8]) -> Result<Box<dyn Object>, ApiError>;
+    /// Reads an object that a client sent, and tells what is strange about it.
+    fn decode(
+        &self,
+        resource: &'static Resource,
+        json: &[u8],
+        duplicates: Duplicates,
+    ) -> Result<Decoded, DecodeError> {
+        object::decode(resource, json, duplicates)
+    }
+    /// Sets the defaults.
+    fn complete(&self, object: &mut dyn Object) {
+        defaults::apply(object);
+    }
+    /// What is wrong with an object, and with the change from `old` to it where there is one.
+    fn validate(&self, new: &dyn Object, old: Option<&dyn Object>) -> Vec<FieldError> {
+        match old {
+            None => validation::create(new),
+            Some(old) => validation::update(new, old),
+        }
+    }
+    /// Why nothing of this kind may be created now.
+    fn refuse_create(&self) -> Option<ApiError> {
+        None
+    }
     fn prepare_create(&self, object: &mut dyn Object);
     fn prepare_update(&self, new: &mut dyn Object, old: &dyn Object);
     fn prepare_status_update(&self, new: &mut dyn Object, old: &dyn Object);
@@ -98,31 +123,7 @@ impl<S: Strategy> Behaviour for S {
         Strategy::is_spec_changed(self, object, object).is_some()
     }
     fn attributes(&self, object: &dyn Object) -> Attributes {
-        let fields = Strategy::fields(self, typed(object));
-        let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
-        let ObjectMeta {
-            namespace,
-            name,
-            uid,
-            labels,
-            deletion_timestamp,
-            ..
-        } = object.metadata();
-        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
-        Attributes {
-            namespace: text(namespace),
-            name: text(name),
-            uid: text(uid),
-            labels: labels
-                .iter()
-                .flatten()
-                .map(|(key, value)| (key.as_str(), value.as_str()))
-                .collect::<Labels>(),
-            fields: present
-                .map(|(name, value)| (name, value.into_boxed_str()))
-                .collect(),
-            deleting: deletion_timestamp.is_some(),
-        }
+        attributes_of(object.metadata(), Strategy::fields(self, typed(object)))
     }
     fn grace_seconds(&self, object: &dyn Object, asked: Option<i64>) -> i64 {
         Strategy::grace_seconds(self, typed(object), asked)
@@ -150,5 +151,33 @@ impl<S: Strategy> Behaviour for S {
     }
     fn is_secret(&self) -> bool {
         Strategy::is_secret(self)
+    }
+}
+
+/// What selectors need to know of an object with this metadata and these fields.
+pub(in crate::registry) fn attributes_of(metadata: &ObjectMeta, fields: Vec<Field>) -> Attributes {
+    let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    let ObjectMeta {
+        namespace,
+        name,
+        uid,
+        labels,
+        deletion_timestamp,
+        ..
+    } = metadata;
+    let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+    Attributes {
+        namespace: text(namespace),
+        name: text(name),
+        uid: text(uid),
+        labels: labels
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect::<Labels>(),
+        fields: present
+            .map(|(name, value)| (name, value.into_boxed_str()))
+            .collect(),
+        deleting: deletion_timestamp.is_some(),
     }
 }

@@ -2,10 +2,11 @@
 
 use coracle_api::{Resource, kinds};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, CustomResourceDefinitionStatus,
+    CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionStatus,
 };
 
-use super::Strategy;
+use super::{Strategy, add_finalizer};
+use crate::registry::custom::FINALIZER;
 
 pub(super) struct CustomResourceDefinitionStrategy;
 
@@ -18,6 +19,7 @@ impl Strategy for CustomResourceDefinitionStrategy {
 
     fn prepare_create(&self, object: &mut CustomResourceDefinition) {
         object.status = Some(CustomResourceDefinitionStatus::default());
+        add_finalizer(&mut object.metadata, FINALIZER);
         remember_storage(object);
     }
 
@@ -29,6 +31,24 @@ impl Strategy for CustomResourceDefinitionStrategy {
     fn prepare_status_update(&self, new: &mut CustomResourceDefinition, old: &CustomResourceDefinition) {
         new.spec.clone_from(&old.spec);
         new.metadata.labels.clone_from(&old.metadata.labels);
+    }
+
+    fn mark_deleting(&self, object: &mut CustomResourceDefinition) {
+        let since = object.metadata.deletion_timestamp.clone();
+        let status = object.status.get_or_insert_default();
+        let conditions = status.conditions.get_or_insert_default();
+        if !conditions.iter().any(|own| own.type_ == "Terminating") {
+            conditions.push(CustomResourceDefinitionCondition {
+                type_: "Terminating".to_owned(),
+                status: "True".to_owned(),
+                reason: Some("InstanceDeletionPending".to_owned()),
+                message: Some(
+                    "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+                        .to_owned(),
+                ),
+                last_transition_time: since,
+            });
+        }
     }
 
     fn is_spec_changed(

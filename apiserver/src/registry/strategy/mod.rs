@@ -49,6 +49,7 @@ mod stateful_set;
 mod tests;
 
 pub use behaviour::Behaviour;
+pub(super) use behaviour::attributes_of;
 
 /// Every kind's behaviour; a new kind adds a line.
 static ALL: &[&dyn Behaviour] = &[
@@ -220,6 +221,7 @@ pub trait Strategy: Send + Sync + 'static {
 pub fn of(resource: &Resource) -> &'static dyn Behaviour {
     match BY_PLACE.get(resource.place) {
         Some(Some(behaviour)) => *behaviour,
+        None if let Some(custom) = super::custom::of(resource) => custom,
         _ => unreachable!("{resource} is in the table of kinds and has no strategy"),
     }
 }

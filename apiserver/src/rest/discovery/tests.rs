@@ -13,7 +13,7 @@ fn find<'a>(entries: &'a Value, key: &str, name: &str) -> &'a Value {
 
 #[test]
 fn resources_of_the_core_group() {
-    let list = resource_list("", "v1");
+    let list = resource_list(&Kinds::built_in(), "", "v1");
     assert_eq!(list["groupVersion"], "v1");
     let pods = find(&list["resources"], "name", "pods");
     assert_eq!(
@@ -35,7 +35,7 @@ fn resources_of_the_core_group() {
 
 #[test]
 fn aggregated_discovery_names_groups_and_kinds() {
-    let list = aggregated(&["apps"], "v2");
+    let list = aggregated(&Kinds::built_in(), &["apps"], "v2");
     assert_eq!(list["apiVersion"], "apidiscovery.k8s.io/v2");
     let apps = find(&list["items"][0]["versions"], "version", "v1");
     let deployments = find(&apps["resources"], "resource", "deployments");
@@ -55,7 +55,7 @@ fn aggregated_discovery_names_groups_and_kinds() {
 
 #[test]
 fn a_document_that_the_client_has_is_not_sent_again() {
-    let discovery = Discovery::new();
+    let discovery = Discovery::new(&Snapshot::default());
     let first = discovery.answer(&Route::Groups, &HeaderMap::new()).unwrap();
     assert_eq!(
         (first.status(), &first.headers()[VARY]),
@@ -78,13 +78,15 @@ fn the_aggregated_form_says_so_in_its_content_type() {
     let mut headers = HeaderMap::new();
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
-    let response = Discovery::new().answer(&Route::CoreVersions, &headers).unwrap();
+    let response = Discovery::new(&Snapshot::default())
+        .answer(&Route::CoreVersions, &headers)
+        .unwrap();
     assert_eq!(response.headers()[CONTENT_TYPE], accept);
 }
 
 #[test]
 fn of_two_versions_the_preferred_one_comes_first() {
-    let group = api_group("autoscaling");
+    let group = api_group(&Kinds::built_in(), "autoscaling");
     let versions: Vec<&Value> = group["versions"]
         .as_array()
         .unwrap()
@@ -94,7 +96,7 @@ fn of_two_versions_the_preferred_one_comes_first() {
     assert_eq!(versions, ["v2", "v1"]);
     assert_eq!(group["preferredVersion"]["groupVersion"], "autoscaling/v2");
     for version in ["v1", "v2"] {
-        let list = resource_list("autoscaling", version);
+        let list = resource_list(&Kinds::built_in(), "autoscaling", version);
         let own = find(&list["resources"], "name", "horizontalpodautoscalers");
         assert_eq!(own["shortNames"], json!(["hpa"]));
     }

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn parse(path: &str) -> Route {
+    super::parse(path, &Snapshot::default())
+}
+
 fn show(path: &str) -> String {
     match parse(path) {
         Route::Objects(target) => format!(

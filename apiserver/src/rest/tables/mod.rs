@@ -14,6 +14,7 @@ mod classes;
 mod config_map;
 mod controller_revision;
 mod cron_job;
+mod custom;
 mod daemon_set;
 mod deployment;
 mod duration;
@@ -53,6 +54,48 @@ pub(crate) struct Printer {
     pub(crate) columns: &'static [Column],
     /// A cell for every column.
     pub(crate) cells: fn(json: &[u8], now: Timestamp) -> Result<Vec<Cell>, serde_json::Error>,
+}
+
+/// How objects are shown: by a file here, or as their definition says.
+pub(crate) enum Table {
+    /// Of a built-in kind.
+    BuiltIn(&'static Printer),
+    /// Of a custom one.
+    Custom(custom::CustomTable),
+}
+
+impl Table {
+    /// How the objects of `resource`, or a subresource of them, are shown.
+    pub(crate) fn of(resource: &Resource, subresource: &str) -> Self {
+        let custom = Some(resource)
+            .filter(|_| subresource != "scale")
+            .and_then(custom::CustomTable::of);
+        custom.map_or_else(|| Self::BuiltIn(printer(resource, subresource)), Self::Custom)
+    }
+
+    /// Writes the columns.
+    pub(crate) fn columns(&self) -> serde_json::Value {
+        match self {
+            Self::BuiltIn(printer) => serde_json::json!(printer.columns),
+            Self::Custom(table) => table.columns(),
+        }
+    }
+
+    /// The cells of an object.
+    pub(crate) fn cells(&self, json: &[u8], now: Timestamp) -> Result<Vec<Cell>, serde_json::Error> {
+        match self {
+            Self::BuiltIn(printer) => (printer.cells)(json, now),
+            Self::Custom(table) => table.cells(json, now),
+        }
+    }
+
+    /// How many columns there are.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::BuiltIn(printer) => printer.columns.len(),
+            Self::Custom(table) => table.width(),
+        }
+    }
 }
 
 /// One column, as `columnDefinitions` tells it.
@@ -107,7 +150,7 @@ const NAME: Column = Column {
 const AGE: Column = Column::text("Age", "Time since the object was created.");
 
 /// One cell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Cell {
     /// As it is shown.
@@ -116,6 +159,10 @@ pub(crate) enum Cell {
     Number(i64),
     /// Yes or no.
     Flag(bool),
+    /// A number that need not be whole.
+    Float(f64),
+    /// Nothing.
+    Empty,
 }
 
 impl From<String> for Cell {
@@ -143,7 +190,7 @@ impl From<i64> for Cell {
 }
 
 /// How the objects of `resource`, or a subresource of them, are shown: by name and age, where there is no file here.
-pub(crate) fn printer(resource: &Resource, subresource: &str) -> &'static Printer {
+fn printer(resource: &Resource, subresource: &str) -> &'static Printer {
     if subresource == "scale" {
         return &scale::PRINTER;
     }

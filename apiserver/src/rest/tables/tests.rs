@@ -17,6 +17,8 @@ fn row(resource: &Resource, object: &serde_json::Value) -> String {
     let text = cells.iter().map(|cell| match cell {
         Cell::Text(text) => text.clone(),
         Cell::Number(number) => number.to_string(),
+        Cell::Float(number) => number.to_string(),
+        Cell::Empty => "<none>".to_owned(),
         Cell::Flag(flag) => flag.to_string(),
     });
     text.collect::<Vec<_>>().join(" | ")

@@ -12,6 +12,7 @@ use super::*;
 
 mod apply;
 mod bodies;
+mod custom;
 mod judged;
 mod logs;
 mod reads;
