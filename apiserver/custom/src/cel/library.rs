@@ -7,7 +7,8 @@ use kube_cel::KubeCelExt;
 use kube_cel::cel::common::ast::{CallExpr, Expr, IdedExpr};
 use kube_cel::cel::{Context, Value};
 
-use super::eval::{Budget, EvalError, optional, to_optional};
+use super::budget::{Budget, EvalError};
+use super::eval::{optional, to_optional};
 use super::types::Type;
 use super::value::text;
 use crate::format::duration_nanos;

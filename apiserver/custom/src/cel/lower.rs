@@ -8,8 +8,9 @@ use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
 };
 
-use super::code::{Arithmetic, Call, Code, Comparison, Loop};
+use super::code::{Call, Code, Loop};
 use super::library;
+use super::operators::{check_arguments, operate, refine};
 use super::types::Type;
 use super::value::{escape, text};
 use super::{CompileError, Environment};
@@ -18,7 +19,7 @@ use crate::schema::{Kind, Node};
 /// How deep expressions may be nested.
 const MAX_DEPTH: usize = 250;
 /// Bytes of text that cost as much as one step.
-const BYTES_PER_STEP: u64 = 10;
+pub(super) const BYTES_PER_STEP: u64 = 10;
 /// What making a list or a map costs.
 const LITERAL_COST: u64 = 10;
 
@@ -29,7 +30,7 @@ pub(super) struct Lowered<'a> {
     pub cost: u64,
 }
 
-type Outcome<'a> = Result<Lowered<'a>, CompileError>;
+pub(super) type Outcome<'a> = Result<Lowered<'a>, CompileError>;
 
 pub(super) struct Lowering<'e, 'a> {
     pub environment: &'e Environment<'a>,
@@ -347,141 +348,8 @@ impl<'a> Lowering<'_, 'a> {
     }
 }
 
-/// An operator of two sides whose sides are known.
-fn operate<'a>(name: &str, left: Lowered<'a>, right: Lowered<'a>) -> Outcome<'a> {
-    let sides = add(left.cost, right.cost);
-    let walked = left.kind.size().min(right.kind.size()) / BYTES_PER_STEP;
-    let (code, kind, cost): (fn(Box<Code>, Box<Code>) -> Code, Type<'a>, u64) = match name {
-        operators::LOGICAL_AND | operators::LOGICAL_OR => {
-            expect_bool(name, &[&left, &right], 2)?;
-            let make = if name == operators::LOGICAL_AND {
-                Code::And
-            } else {
-                Code::Or
-            };
-            (make, Type::Bool, 0)
-        }
-        operators::IN => {
-            let cost = match right.kind {
-                Type::List(_, size) => size / BYTES_PER_STEP + 1,
-                Type::Map(..) | Type::Dyn => 1,
-                _ => return Err(no_overload("@in", &[&left, &right])),
-            };
-            (Code::In, Type::Bool, cost)
-        }
-        operators::INDEX | operators::OPT_INDEX => {
-            let item = match &left.kind {
-                Type::List(item, _) | Type::Map(item, _) => (**item).clone(),
-                Type::Optional(_) | Type::Dyn => Type::Dyn,
-                _ => return Err(no_overload(name, &[&left, &right])),
-            };
-            if name == operators::INDEX && !matches!(left.kind, Type::Optional(_)) {
-                (Code::Index, item, 1)
-            } else {
-                (Code::OptionalIndex, Type::Optional(Box::new(item)), 1)
-            }
-        }
-        operators::OPT_SELECT => {
-            let Code::Constant(Value::String(field)) = &right.code else {
-                return Err(unsupported("computed fields"));
-            };
-            let of = match &left.kind {
-                Type::Optional(inner) => inner,
-                other => other,
-            };
-            let kind = Type::Optional(Box::new(field_of(of, field)?));
-            let code = Code::OptionalField(Box::new(left.code), field.as_str().into());
-            return Ok(Lowered {
-                code,
-                kind,
-                cost: add(sides, 1),
-            });
-        }
-        _ => return calculate(name, left, right, add(sides, walked + 1)),
-    };
-    Ok(Lowered {
-        code: code(Box::new(left.code), Box::new(right.code)),
-        kind,
-        cost: add(sides, cost),
-    })
-}
-
-/// Comparisons and arithmetic.
-fn calculate<'a>(name: &str, left: Lowered<'a>, right: Lowered<'a>, cost: u64) -> Outcome<'a> {
-    let comparison = match name {
-        operators::EQUALS => Some(Comparison::Equal),
-        operators::NOT_EQUALS => Some(Comparison::NotEqual),
-        operators::LESS => Some(Comparison::Less),
-        operators::LESS_EQUALS => Some(Comparison::LessOrEqual),
-        operators::GREATER => Some(Comparison::Greater),
-        operators::GREATER_EQUALS => Some(Comparison::GreaterOrEqual),
-        _ => None,
-    };
-    if let Some(how) = comparison {
-        let is_order = !matches!(how, Comparison::Equal | Comparison::NotEqual);
-        let has_order = |kind: &Type<'_>| {
-            !matches!(
-                kind,
-                Type::List(..) | Type::Map(..) | Type::Object(_) | Type::Optional(_) | Type::Null
-            )
-        };
-        if !left.kind.meets(&right.kind) || (is_order && !(has_order(&left.kind) && has_order(&right.kind))) {
-            return Err(no_overload(name, &[&left, &right]));
-        }
-        return Ok(Lowered {
-            code: Code::Compare(how, Box::new(left.code), Box::new(right.code)),
-            kind: Type::Bool,
-            cost,
-        });
-    }
-    let how = match name {
-        operators::ADD => Arithmetic::Add,
-        operators::SUBSTRACT => Arithmetic::Subtract,
-        operators::MULTIPLY => Arithmetic::Multiply,
-        operators::DIVIDE => Arithmetic::Divide,
-        _ => Arithmetic::Remainder,
-    };
-    let Some(kind) = arithmetic_type(how, &left.kind, &right.kind) else {
-        return Err(no_overload(name, &[&left, &right]));
-    };
-    // A list that grows in a loop grows where it is; text is copied.
-    let copied = match kind {
-        Type::String(size) | Type::Bytes(size) => size / BYTES_PER_STEP,
-        _ => 1,
-    };
-    Ok(Lowered {
-        code: Code::Arithmetic(how, Box::new(left.code), Box::new(right.code)),
-        kind,
-        cost: add(cost, copied),
-    })
-}
-
-fn arithmetic_type<'a>(how: Arithmetic, left: &Type<'a>, right: &Type<'a>) -> Option<Type<'a>> {
-    use Type::{Bytes, Double, Duration, Dyn, Int, List, String, Timestamp, Uint};
-    let is_sum = how == Arithmetic::Add;
-    let is_sum_or_difference = is_sum || how == Arithmetic::Subtract;
-    Some(match (left, right) {
-        (Dyn, _) | (_, Dyn) => Dyn,
-        (Int, Int) => Int,
-        (Uint, Uint) => Uint,
-        (Double, Double) if how != Arithmetic::Remainder => Double,
-        (String(left), String(right)) if is_sum => String(add(*left, *right)),
-        (Bytes(left), Bytes(right)) if is_sum => Bytes(add(*left, *right)),
-        (List(_, 0), List(item, size)) if is_sum => List(item.clone(), *size),
-        (List(left, own), List(right, other)) if is_sum => List(
-            Box::new(unify((**left).clone(), (**right).clone())),
-            add(*own, *other),
-        ),
-        (Duration, Duration) if is_sum_or_difference => Duration,
-        (Timestamp, Duration) if is_sum_or_difference => Timestamp,
-        (Duration, Timestamp) if is_sum => Timestamp,
-        (Timestamp, Timestamp) if how == Arithmetic::Subtract => Duration,
-        _ => return None,
-    })
-}
-
 /// What a field of a value of this type is.
-fn field_of<'a>(of: &Type<'a>, field: &str) -> Result<Type<'a>, CompileError> {
+pub(super) fn field_of<'a>(of: &Type<'a>, field: &str) -> Result<Type<'a>, CompileError> {
     match of {
         Type::Dyn => Ok(Type::Dyn),
         Type::Map(value, _) => Ok((**value).clone()),
@@ -513,59 +381,6 @@ fn field_of<'a>(of: &Type<'a>, field: &str) -> Result<Type<'a>, CompileError> {
     }
 }
 
-/// Refuses what the most common functions cannot take.
-fn check_arguments(
-    name: &str,
-    of: Option<&Lowered<'_>>,
-    target: Option<&Lowered<'_>>,
-    arguments: &[Lowered<'_>],
-) -> Result<(), CompileError> {
-    let fits = match (name, of.map(|of| &of.kind)) {
-        ("size", Some(kind)) => !matches!(
-            kind,
-            Type::Bool
-                | Type::Int
-                | Type::Uint
-                | Type::Double
-                | Type::Null
-                | Type::Object(_)
-                | Type::Duration
-                | Type::Timestamp
-        ),
-        ("startsWith" | "endsWith" | "matches" | "contains", Some(kind)) => {
-            matches!(kind, Type::String(_) | Type::Dyn)
-        }
-        _ => true,
-    };
-    if fits {
-        return Ok(());
-    }
-    let shown: Vec<String> = arguments.iter().map(|own| own.kind.name()).collect();
-    let target = target
-        .map(|target| format!("{}.", target.kind.name()))
-        .unwrap_or_default();
-    Err(CompileError::new(format!(
-        "found no matching overload for '{name}' applied to '{target}({})'",
-        shown.join(", ")
-    )))
-}
-
-/// What a function gives, where that depends on what it is called on.
-fn refine<'a>(name: &str, kind: Type<'a>, of: Option<&Lowered<'a>>) -> Type<'a> {
-    match (name, of.map(|of| &of.kind)) {
-        ("value" | "orValue", Some(Type::Optional(inner))) => (**inner).clone(),
-        ("or", Some(optional @ Type::Optional(_))) => optional.clone(),
-        ("reverse" | "sort" | "distinct" | "slice", Some(list @ Type::List(..))) => list.clone(),
-        ("optional.of", Some(inner)) => Type::Optional(Box::new(inner.clone())),
-        ("lowerAscii" | "upperAscii" | "trim" | "substring", Some(string @ Type::String(_))) => {
-            string.clone()
-        }
-        ("split", Some(Type::String(size))) => Type::List(Box::new(Type::String(*size)), *size),
-        ("min" | "max" | "sum", Some(Type::List(item, _))) => (**item).clone(),
-        _ => kind,
-    }
-}
-
 fn constant<'a>(literal: &LiteralValue) -> Outcome<'a> {
     let value =
         Value::try_from(literal.to_val().as_ref()).map_err(|error| CompileError::new(error.to_string()))?;
@@ -586,7 +401,7 @@ fn constant<'a>(literal: &LiteralValue) -> Outcome<'a> {
 }
 
 /// The type of what is one or the other.
-fn unify<'a>(one: Type<'a>, other: Type<'a>) -> Type<'a> {
+pub(super) fn unify<'a>(one: Type<'a>, other: Type<'a>) -> Type<'a> {
     match (one, other) {
         (Type::String(one), Type::String(other)) => Type::String(one.max(other)),
         (Type::Bytes(one), Type::Bytes(other)) => Type::Bytes(one.max(other)),
@@ -600,7 +415,7 @@ fn unify<'a>(one: Type<'a>, other: Type<'a>) -> Type<'a> {
     }
 }
 
-fn expect_bool(name: &str, sides: &[&Lowered<'_>], judged: usize) -> Result<(), CompileError> {
+pub(super) fn expect_bool(name: &str, sides: &[&Lowered<'_>], judged: usize) -> Result<(), CompileError> {
     let fits = |side: &&&Lowered<'_>| matches!(side.kind, Type::Bool | Type::Dyn);
     if sides.iter().take(judged).filter(fits).count() == judged.min(sides.len()) {
         Ok(())
@@ -609,7 +424,7 @@ fn expect_bool(name: &str, sides: &[&Lowered<'_>], judged: usize) -> Result<(), 
     }
 }
 
-fn no_overload(name: &str, sides: &[&Lowered<'_>]) -> CompileError {
+pub(super) fn no_overload(name: &str, sides: &[&Lowered<'_>]) -> CompileError {
     let names: Vec<String> = sides.iter().map(|side| side.kind.name()).collect();
     CompileError::new(format!(
         "found no matching overload for '{name}' applied to '({})'",
@@ -621,7 +436,7 @@ fn undeclared(name: &str) -> CompileError {
     CompileError::new(format!("undeclared reference to '{name}' (in container '')"))
 }
 
-fn unsupported(what: &str) -> CompileError {
+pub(super) fn unsupported(what: &str) -> CompileError {
     CompileError::new(format!("{what} are not supported"))
 }
 
@@ -633,6 +448,6 @@ fn walk(kind: &Type<'_>) -> u64 {
     }
 }
 
-fn add(one: u64, other: u64) -> u64 {
+pub(super) fn add(one: u64, other: u64) -> u64 {
     one.saturating_add(other)
 }

@@ -12,16 +12,18 @@ use std::panic::catch_unwind;
 
 use kube_cel::cel::parser::Parser;
 
+mod budget;
 mod code;
 mod eval;
 mod library;
 mod lower;
+mod operators;
 #[cfg(test)]
 mod tests;
 mod types;
 mod value;
 
-pub use eval::{Budget, CALL_BUDGET, EvalError, Host, OBJECT_BUDGET};
+pub use budget::{Budget, CALL_BUDGET, EvalError, Host, OBJECT_BUDGET};
 pub use kube_cel::cel::Value;
 pub use types::{REQUEST_MAX_BYTES, Type};
 pub use value::{escape, from_json, from_object, map, optional_of, text, to_json, with_schema};
