@@ -4,6 +4,7 @@
 //! doors to it, `auth` decides who comes in, and [`watch`] delivers changes.
 
 mod auth;
+mod backends;
 pub mod certificates;
 pub mod config;
 mod grpc;

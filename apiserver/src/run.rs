@@ -11,6 +11,7 @@ use coracle_store::{
 
 use crate::{
     auth,
+    backends::ServiceBackends,
     config::Config,
     grpc::{Door, DoorConfig},
     metrics::Metrics,
@@ -87,6 +88,8 @@ pub async fn run_over(
         .task("quota-status", async move { quotas.keep_quotas(&until).await });
     let tending = registry::custom::run(Arc::clone(&registry), env.clone(), shutdown.clone());
     env.spawn.task("custom-resource-definitions", tending);
+    let nodes = rest::Nodes::new(env.clone(), identity.clone());
+    registry.reach_services_through(Arc::new(ServiceBackends::new(&registry, nodes, &env)));
     let limits = config.limits.clone();
     let router = router(registry, config, &health, &env, &identity, &shutdown)?;
     announce::listening("apiserver", address);

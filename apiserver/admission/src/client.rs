@@ -37,9 +37,9 @@ pub struct NoBackends;
 
 #[async_trait]
 impl Backends for NoBackends {
-    async fn dial(&self, namespace: &str, name: &str, port: i32) -> io::Result<BoxIo> {
+    async fn dial(&self, namespace: &str, name: &str, _port: i32) -> io::Result<BoxIo> {
         Err(io::Error::other(format!(
-            "no endpoints available for service \"{name}.{namespace}:{port}\""
+            "no endpoints available for service \"{name}.{namespace}\""
         )))
     }
 }

@@ -11,6 +11,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
+use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
 use serde_json::Value;
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     client::Client,
     policy,
     review::{self, Response},
-    webhook::{FailurePolicy, Webhook},
+    webhook::{FailurePolicy, Webhook, endpoint},
 };
 
 /// How long the expressions of one write may take.
@@ -68,6 +69,19 @@ impl Dispatcher {
             client: Client::new(env, backends),
             env: env.clone(),
         }
+    }
+
+    /// Posts `body` to a webhook that is no admission webhook, such as one that converts custom resources.
+    ///
+    /// # Errors
+    /// What went wrong, to be shown to the client.
+    pub async fn post(
+        &self,
+        webhook: WebhookClientConfig,
+        timeout: Duration,
+        body: Bytes,
+    ) -> Result<Bytes, String> {
+        self.client.post(&endpoint(webhook)?, timeout, body).await
     }
 
     /// Has the mutating webhooks change the object, in the order of their configurations' names.

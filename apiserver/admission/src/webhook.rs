@@ -145,7 +145,11 @@ impl Webhook {
     }
 }
 
-fn endpoint(client: WebhookClientConfig) -> Result<Endpoint, String> {
+/// Where a webhook is.
+///
+/// # Errors
+/// Why it cannot be anywhere.
+pub(crate) fn endpoint(client: WebhookClientConfig) -> Result<Endpoint, String> {
     let ca_pem = client
         .ca_bundle
         .map(|bundle| String::from_utf8_lossy(&bundle.0).into_owned())

@@ -5,7 +5,10 @@
 
 use std::{
     io,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -14,7 +17,7 @@ use bytes::Bytes;
 use coracle_admission::{
     Backends, Dispatcher, Interest, Lookup, NoBackends, Objects, Operation, Snapshot, plugins,
 };
-use coracle_api::{ApiError, Object, Resource, kinds};
+use coracle_api::{ApiError, LabelSelector, Object, Resource, kinds};
 use coracle_service::{BoxIo, Env};
 
 use super::{
@@ -28,6 +31,8 @@ use crate::watch::Filter;
 /// What the registry judges writes by.
 pub(super) struct Admission {
     current: ArcSwap<Current>,
+    /// The last change of what a snapshot is made of.
+    changed_at: AtomicI64,
     /// The kinds that a snapshot is made of.
     kinds: Vec<&'static Resource>,
     backends: Arc<LateBackends>,
@@ -35,7 +40,7 @@ pub(super) struct Admission {
 }
 
 struct Current {
-    /// The last change of what it was made of.
+    /// The last change that it is sure to show.
     revision: i64,
     snapshot: Arc<Snapshot>,
 }
@@ -52,15 +57,23 @@ impl Admission {
                 revision: -1,
                 snapshot: Arc::default(),
             }),
+            changed_at: AtomicI64::new(0),
             kinds: kinds.collect(),
             dispatcher: Dispatcher::new(env, Arc::clone(&backends) as Arc<dyn Backends>),
             backends,
         }
     }
 
+    /// Told of every change by the store's writer, before it is acknowledged.
+    pub fn observe(&self, resource: &'static Resource, revision: i64) {
+        if self.kinds.iter().any(|own| std::ptr::eq(*own, resource)) {
+            self.changed_at.store(revision, Ordering::Release);
+        }
+    }
+
     /// What holds now: every configuration whose write was acknowledged.
     pub fn snapshot(&self, registry: &Registry) -> Arc<Snapshot> {
-        let revision = registry.cache.changed_at(&self.kinds);
+        let revision = self.changed_at.load(Ordering::Acquire);
         let current = self.current.load();
         if current.revision == revision {
             return Arc::clone(&current.snapshot);
@@ -231,7 +244,7 @@ impl Registry {
             objects,
         } = seen_by(write, seen);
         let attributes = attributes(ctx, &target, &passage.subresource, operation);
-        let Admission { dispatcher, .. } = &self.admission;
+        let dispatcher = &self.admission.dispatcher;
         let snapshot = &passage.snapshot;
         if operation == Operation::Delete && passage.is_mutated {
             // There is nothing to change, but they may refuse.
@@ -272,15 +285,17 @@ fn seen_by(write: &Write, seen: Seen) -> Seen {
     }
 }
 
-impl Lookup for Registry {
-    fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Bytes> {
-        let key = Target::new(resource, namespace, name).key();
-        self.cache.get(resource, &key).map(|entry| entry.json)
-    }
-
-    fn list(&self, resource: &'static Resource, namespace: &str) -> Vec<Bytes> {
+impl Registry {
+    /// The objects of a namespace whose labels match.
+    pub(crate) fn matching(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        labels: LabelSelector,
+    ) -> Vec<Bytes> {
         let filter = Filter {
             namespace: namespace.to_owned(),
+            labels,
             ..Filter::default()
         };
         let page = self.cache.list(resource, &filter, None, 0, None);
@@ -288,6 +303,17 @@ impl Lookup for Registry {
             .flat_map(|page| page.entries)
             .map(|entry| entry.json)
             .collect()
+    }
+}
+
+impl Lookup for Registry {
+    fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Bytes> {
+        let key = Target::new(resource, namespace, name).key();
+        self.cache.get(resource, &key).map(|entry| entry.json)
+    }
+
+    fn list(&self, resource: &'static Resource, namespace: &str) -> Vec<Bytes> {
+        self.matching(resource, namespace, LabelSelector::everything())
     }
 
     fn find(&self, api_version: &str, kind: &str) -> Option<&'static Resource> {

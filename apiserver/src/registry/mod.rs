@@ -64,7 +64,7 @@ pub struct Registry {
     catalog: custom::Catalog,
     codec: RecordCodec,
     addresses: Addresses,
-    admission: admit::Admission,
+    admission: Arc<admit::Admission>,
     ledger: Arc<coracle_admission::quota::Ledger>,
     measures: OnceLock<Arc<dyn Source>>,
     env: Env,
@@ -91,13 +91,13 @@ impl Registry {
             catalog: custom::Catalog::default(),
             codec,
             addresses,
-            admission: admit::Admission::new(env),
+            admission: Arc::new(admit::Admission::new(env)),
             ledger: Arc::default(),
             measures: OnceLock::new(),
             env: env.clone(),
         };
         registry.load_definitions();
-        registry.follow_quotas();
+        registry.follow_changes();
         Ok(registry)
     }
 

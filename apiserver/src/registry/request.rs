@@ -227,6 +227,8 @@ pub struct Deleted {
     pub entry: Entry,
     /// False while a grace period or finalizers keep it.
     pub removed: bool,
+    /// For people: what webhooks and policies have to say.
+    pub warnings: Vec<String>,
 }
 
 /// What deleting a collection did.

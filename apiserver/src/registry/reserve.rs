@@ -115,8 +115,8 @@ impl Registry {
         present
     }
 
-    /// Has the ledger of quotas follow every change, from the first one on.
-    pub(super) fn follow_quotas(&self) {
+    /// Has admission and the ledger of quotas follow every change, from the first one on.
+    pub(super) fn follow_changes(&self) {
         let ledger = std::sync::Arc::clone(&self.ledger);
         if let Some(quotas) = kinds::of_object("v1", "ResourceQuota") {
             let page = self.cache.list(quotas, &Filter::default(), None, 0, None);
@@ -124,13 +124,11 @@ impl Registry {
                 ledger.observe(&entry.key, quotas, &entry.attributes.namespace, Some(&entry.json));
             }
         }
-        let observer: Observer = Box::new(move |key, resource, attributes, entry| {
-            ledger.observe(
-                key,
-                resource,
-                &attributes.namespace,
-                entry.map(|entry| &entry.json),
-            );
+        let admission = std::sync::Arc::clone(&self.admission);
+        let observer: Observer = Box::new(move |resource, entry, is_there| {
+            admission.observe(resource, entry.revision);
+            let json = is_there.then_some(&entry.json);
+            ledger.observe(&entry.key, resource, &entry.attributes.namespace, json);
         });
         self.cache.observe_with(observer);
     }

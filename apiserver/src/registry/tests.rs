@@ -8,6 +8,7 @@ mod concurrency;
 mod deletion;
 mod evictions;
 mod patches;
+mod quotas;
 mod reads;
 mod services;
 mod workloads;

@@ -124,8 +124,12 @@ impl Registry {
         target: Target,
         options: DeleteOptions,
     ) -> Result<Deleted, ApiError> {
-        let Written { entry, removed, .. } = self.write(ctx, Write::Delete { target, options }).await?;
-        Ok(Deleted { entry, removed })
+        let written = self.write(ctx, Write::Delete { target, options }).await?;
+        Ok(Deleted {
+            entry: written.entry,
+            removed: written.removed,
+            warnings: written.warnings,
+        })
     }
 
     /// Deletes every object that `request` lists, a page at a time.

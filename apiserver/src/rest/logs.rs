@@ -45,6 +45,14 @@ impl Nodes {
         }
     }
 
+    /// A channel to the agent of a node, whose object is `json`.
+    ///
+    /// # Errors
+    /// Internal, where the object does not say where the agent is.
+    pub(crate) fn to(&self, name: &str, json: &[u8]) -> Result<Channel, ApiError> {
+        self.channel(&read::<Node>(json)?.authority(name)?)
+    }
+
     /// A channel to the agent at `authority`, which is dialed when it is first used.
     pub(crate) fn channel(&self, authority: &str) -> Result<Channel, ApiError> {
         let mut channels = self.channels.lock();

@@ -216,7 +216,9 @@ impl Request<'_> {
             .delete(&context, self.object()?, options)
             .await?;
         if !deleted.removed {
-            return Ok(answer(StatusCode::OK, &renderer, &deleted.entry));
+            let mut response = answer(StatusCode::OK, &renderer, &deleted.entry);
+            error::warn(&mut response, &deleted.warnings);
+            return Ok(response);
         }
         let resource = self.target.resource;
         let mut details = json!({
@@ -230,7 +232,9 @@ impl Request<'_> {
         let success = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
         });
-        Ok(error::json(StatusCode::OK, success.to_string()))
+        let mut response = error::json(StatusCode::OK, success.to_string());
+        error::warn(&mut response, &deleted.warnings);
+        Ok(response)
     }
 
     async fn delete_collection(self, body: Body) -> Result<Response, ApiError> {

@@ -37,7 +37,7 @@ impl Webhooks {
         let subject = Subject {
             user: "webhooks".to_owned(),
             groups: Vec::new(),
-            server_names: vec!["127.0.0.1".to_owned()],
+            server_names: vec!["127.0.0.1".to_owned(), "hooks.default.svc".to_owned()],
         };
         let identity = Identity::from_credentials(&ca.issue(&subject, now).unwrap()).unwrap();
         let listener = env.network.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -73,6 +73,17 @@ impl Webhooks {
 
     pub fn client_config(&self, path: &str) -> Value {
         json!({"url": format!("https://{}/{path}", self.authority), "caBundle": STANDARD.encode(&self.ca_pem)})
+    }
+
+    /// As [`Webhooks::client_config`], through the Service `hooks`.
+    pub fn service_config(&self, path: &str) -> Value {
+        let service =
+            json!({"namespace": "default", "name": "hooks", "port": self.port(), "path": format!("/{path}")});
+        json!({"service": service, "caBundle": STANDARD.encode(&self.ca_pem)})
+    }
+
+    pub fn port(&self) -> u16 {
+        self.authority.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
     pub fn allow(request: &Value) -> Value {

@@ -27,9 +27,9 @@ use crate::registry::custom::stored_form;
 /// watches below the window.
 pub type Describe = fn(&'static Resource, &[u8]) -> Option<Attributes>;
 
-/// Told of every change under the cache's lock, before it is acknowledged: the key, the kind, and the entry, which is
-/// `None` where the object is gone.
-pub type Observer = Box<dyn Fn(&Key, &'static Resource, &Attributes, Option<&Entry>) + Send + Sync>;
+/// Told of every change under the cache's lock, before it is acknowledged: the kind, the entry, and whether the object
+/// is still there.
+pub type Observer = Box<dyn Fn(&'static Resource, &Entry, bool) + Send + Sync>;
 
 /// Objects read from the store at a time while the cache is filled.
 const LOAD_PAGE: usize = 1_000;
@@ -184,14 +184,6 @@ impl WatchCache {
         let state = self.state.read();
         let latest = state.kinds.get(kind_of(resource));
         latest.map_or(0, |latest| latest.entries.len())
-    }
-
-    /// The last change of any object of these kinds.
-    #[must_use]
-    pub fn changed_at(&self, resources: &[&'static Resource]) -> i64 {
-        let state = self.state.read();
-        let changed = |resource: &&'static Resource| Some(state.kinds.get(kind_of(resource))?.revision);
-        resources.iter().filter_map(changed).max().unwrap_or(0)
     }
 
     /// Objects after `start_after` in key order, at most `limit` (zero for all). With `at`, the page shows that
@@ -394,12 +386,7 @@ impl Publisher for WatchCache {
                 latest.entries.insert(Arc::clone(&published.key), entry.clone())
             };
             if let Some(observer) = self.observer.get() {
-                observer(
-                    &entry.key,
-                    resource,
-                    &entry.attributes,
-                    (!deleted).then_some(&entry),
-                );
+                observer(resource, &entry, !deleted);
             }
             let change = Arc::new(Change {
                 kind,

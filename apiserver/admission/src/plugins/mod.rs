@@ -19,6 +19,7 @@ use k8s_openapi::api::{
 use crate::{Lookup, Operation, snapshot::all};
 
 mod classes;
+mod expressions;
 mod limits;
 mod priority;
 pub mod resources;
@@ -146,7 +147,12 @@ pub fn validate(
         }
         None => Ok(()),
     });
-    judged.map_err(|why| refuse(object, why))
+    judged.map_err(|why| refuse(object, why))?;
+    let mistakes = expressions::mistakes(object);
+    if mistakes.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(object.resource(), object.name(), mistakes))
 }
 
 /// The refusal of an object, which may still be without a name of its own.

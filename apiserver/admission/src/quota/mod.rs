@@ -21,6 +21,8 @@ use tokio::sync::Notify;
 use crate::plugins::resources::{self, Amounts, Side};
 
 mod scope;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 /// The usage of every namespace that has a quota.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use coracle_api::{ApiError, Resource, kinds};
+use coracle_service::Identity;
 use serde_json::{Value, json};
 
 use super::super::{Context, DeleteOptions, Write};
@@ -10,6 +11,7 @@ use crate::testing::{
     Bench, config_map, deployment, json_of, pod, target,
     webhooks::{Webhooks, deny, warn},
 };
+use crate::{backends::ServiceBackends, rest::Nodes};
 
 const MUTATING: &str = "MutatingWebhookConfiguration";
 const VALIDATING: &str = "ValidatingWebhookConfiguration";
@@ -101,6 +103,59 @@ async fn webhooks_change_and_refuse_objects() {
         .await
         .unwrap();
     assert_eq!(hooks.asked.load(Ordering::Relaxed), asked);
+}
+
+#[tokio::test]
+async fn what_nobody_wants_to_see_takes_the_short_way() {
+    let bench = Bench::new().await;
+    let create = |resource, namespace: &str| Write::Create {
+        resource,
+        namespace: namespace.to_owned(),
+        name: "x".to_owned(),
+        body: "{}".into(),
+    };
+    let status = || Write::Update {
+        target: target(kinds::POD, "x"),
+        subresource: "status".to_owned(),
+        body: "{}".into(),
+    };
+    assert!(
+        bench
+            .registry
+            .passage(&create(kinds::CONFIG_MAP, "default"))
+            .is_none()
+    );
+    let hooks = Webhooks::start().await;
+    configure(&bench, VALIDATING, "v", json!([webhook(&hooks, "judge")])).await;
+    let check = |write: Write, is_seen: bool| {
+        assert_eq!(bench.registry.passage(&write).is_some(), is_seen, "{write:?}");
+    };
+    check(create(kinds::CONFIG_MAP, "default"), true);
+    check(create(kinds::SECRET, "default"), false);
+    check(create(kinds::NODE, ""), false);
+    check(create(kind(VALIDATING), ""), false);
+    check(status(), false);
+}
+
+#[tokio::test]
+async fn policies_that_cannot_be_compiled_are_refused() {
+    let bench = Bench::new().await;
+    let policy = json!({
+        "metadata": {"name": "p"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
+            }]},
+            "validations": [{"expression": "object.("}],
+        },
+    });
+    let error = bench
+        .create(kind("ValidatingAdmissionPolicy"), policy)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), 422);
+    let expected = "spec.validations[0].expression: Invalid value: \"object.(\": compilation failed: ";
+    assert!(error.message().contains(expected), "{error}");
 }
 
 #[tokio::test]
@@ -210,6 +265,42 @@ async fn a_webhook_that_fails_decides_as_its_policy_says() {
         .create(kinds::CONFIG_MAP, config_map("a", "1"))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn services_lead_to_webhooks() {
+    let (bench, hooks) = (Bench::new().await, Webhooks::start().await);
+    hooks.on("judge", |review| deny(review, "no"));
+    let mut webhook = webhook(&hooks, "judge");
+    webhook["clientConfig"] = hooks.service_config("judge");
+    let create = || bench.create(kinds::CONFIG_MAP, config_map("a", "1"));
+    configure(&bench, VALIDATING, "v", json!([webhook])).await;
+    let error = create().await.unwrap_err();
+    assert!(
+        error
+            .message()
+            .ends_with(": no endpoints available for service \"hooks.default\""),
+        "{error}"
+    );
+
+    let nodes = Nodes::new(bench.env.clone(), Identity::simulated("apiserver", &[]));
+    let backends = ServiceBackends::new(&bench.registry, nodes, &bench.env);
+    bench.registry.reach_services_through(Arc::new(backends));
+    let error = create().await.unwrap_err();
+    assert!(
+        error.message().ends_with(": service \"hooks\" not found"),
+        "{error}"
+    );
+    let service = json!({
+        "metadata": {"name": "hooks"},
+        "spec": {"type": "ExternalName", "externalName": "localhost"},
+    });
+    bench.create(kinds::SERVICE, service).await.unwrap();
+    check_error(
+        create().await,
+        403,
+        "admission webhook \"judge.example.com\" denied the request: no",
+    );
 }
 
 #[tokio::test]
