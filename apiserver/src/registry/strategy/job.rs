@@ -53,6 +53,8 @@ fn generate_selector(job: &mut Job) {
     let uid = job.metadata.uid.clone().unwrap_or_default();
     let name = job.metadata.name.clone().unwrap_or_default();
     let metadata = spec.template.metadata.get_or_insert_default();
+    // A Job without labels of its own shares its template's, those that are generated included.
+    let shares_labels = job.metadata.labels.is_none() || job.metadata.labels == metadata.labels;
     let labels = metadata.labels.get_or_insert_default();
     for (label, value) in [
         (CONTROLLER_UID, &uid),
@@ -62,7 +64,7 @@ fn generate_selector(job: &mut Job) {
     ] {
         labels.entry(label.to_owned()).or_insert_with(|| value.clone());
     }
-    if job.metadata.labels.is_none() {
+    if shares_labels {
         job.metadata.labels = Some(labels.clone());
     }
     let selector = spec.selector.get_or_insert_default();

@@ -5,9 +5,10 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 
 use super::pod::qos_class;
 
-/// Takes from the old pod all but what the subresource may change.
+/// Takes from the old pod all but what the subresource may change, and who owns it.
 pub(super) fn prepare(part: &str, new: &mut Pod, old: &Pod) {
-    let asked = std::mem::replace(new, old.clone());
+    let mut asked = std::mem::replace(new, old.clone());
+    new.metadata.managed_fields = asked.metadata.managed_fields.take();
     let (Some(spec), Some(asked)) = (&mut new.spec, asked.spec) else {
         return;
     };

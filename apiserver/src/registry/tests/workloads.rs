@@ -130,6 +130,10 @@ async fn a_job_selects_its_own_pods() {
         json!({"app": "web", "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": "web",
             "controller-uid": uid, "job-name": "web"})
     );
+    assert_eq!(
+        job["metadata"]["labels"],
+        job["spec"]["template"]["metadata"]["labels"]
+    );
     let mut chosen = workload(kinds::JOB);
     chosen["metadata"]["name"] = "chosen".into();
     chosen["spec"]["selector"] = json!({"matchLabels": {"app": "web"}});
