@@ -9,6 +9,10 @@ use std::time::Instant;
 use coracle_api::kinds::RESOURCES;
 use coracle_openapi::{Kind, v2, v3};
 
+/// As the program has it, or the memory would be another's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const VERSION: &str = "v1.33.0";
 
 fn main() -> std::io::Result<()> {
@@ -49,6 +53,10 @@ fn report(what: &str, bytes: usize, start: Instant) -> std::io::Result<()> {
         .lines()
         .filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"))
         .collect();
-    println!("{what}: {bytes} bytes in {:?}; {}", start.elapsed(), memory.join(", "));
+    println!(
+        "{what}: {bytes} bytes in {:?}; {}",
+        start.elapsed(),
+        memory.join(", ")
+    );
     Ok(())
 }

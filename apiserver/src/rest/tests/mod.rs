@@ -14,6 +14,7 @@ mod apply;
 mod bodies;
 mod custom;
 mod judged;
+mod kubectl;
 mod logs;
 mod reads;
 mod watches;

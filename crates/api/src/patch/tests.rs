@@ -6,6 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::kinds::{CONFIG_MAP, DEPLOYMENT, POD, SERVICE};
 
+mod every_kind;
+
 fn strategic(resource: &Resource, object: Value, patch: Value) -> Value {
     strategic::apply(resource, &object, patch.to_string().as_bytes()).unwrap()
 }
