@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use axum::body::to_bytes;
-use coracle_store::{MemoryStore, RecordCodec};
+use coracle_store::MemoryStore;
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -73,7 +73,7 @@ impl Client {
         let env = Env::host();
         let registry = Registry::open(
             store,
-            RecordCodec::unsealed(),
+            crate::sealing::codec(None, &env.random).unwrap(),
             (Ipv4Addr::new(10, 96, 0, 0), 16),
             &env,
         );
