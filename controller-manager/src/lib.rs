@@ -5,6 +5,7 @@
 
 mod config;
 mod controllers;
+mod custom;
 mod run;
 #[cfg(test)]
 mod testing;

@@ -474,3 +474,42 @@ async fn a_deposed_manager_writes_nothing_and_ends() {
         .await;
     assert_eq!(harness.api.all(kinds::POD).len(), 1);
 }
+
+#[tokio::test]
+async fn custom_objects_own_and_are_owned() {
+    let harness = Harness::start();
+    // The fake API keeps rows apart that the real one knows for the same kind.
+    let by_definition = crate::custom::row("", "widgets.example.com").unwrap();
+    let by_owner = crate::custom::of_owner("example.com/v1", "Widget").unwrap();
+    let owner =
+        |uid: &str| json!([{"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": uid}]);
+    let widget = json!({"metadata": {"namespace": "ns", "name": "w", "uid": "uid-w"}});
+    for row in [by_definition, by_owner] {
+        harness.api.seed(row, widget.clone());
+    }
+    let orphan = json!({"metadata": {
+        "namespace": "ns", "name": "orphan", "uid": "uid-orphan", "ownerReferences": owner("uid-gone"),
+    }});
+    harness.api.seed(by_definition, orphan);
+    let owned = json!({"metadata": {"namespace": "ns", "name": "owned", "ownerReferences": owner("uid-w")}});
+    harness.create(kinds::CONFIG_MAP, owned).await;
+    let definition = json!({"metadata": {"name": "widgets.example.com"}, "spec": {}});
+    harness
+        .create(kinds::CUSTOM_RESOURCE_DEFINITION, definition)
+        .await;
+    harness
+        .until("the orphan is gone", |api| {
+            api.find(by_definition, "ns", "orphan").is_none()
+        })
+        .await;
+    assert!(harness.api.find(kinds::CONFIG_MAP, "ns", "owned").is_some());
+    for row in [by_owner, by_definition] {
+        harness.delete(row, "w", Propagation::Background).await;
+    }
+    harness
+        .until("what it owned is gone", |api| {
+            api.find(kinds::CONFIG_MAP, "ns", "owned").is_none()
+        })
+        .await;
+    assert!(crate::custom::of_owner("v1", "Nothing").is_none());
+}

@@ -7,6 +7,7 @@ use coracle_client::{ObjectApi, WatchQuery};
 use coracle_runtime::{Cache, Change, Index, Key, Project, Watched, WorkQueue, informer};
 use coracle_service::{Env, Shutdown};
 
+use crate::custom::CustomKinds;
 use crate::view::{Bare, Claim, Deployment, HasMeta, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Volume};
 
 /// A cache with an index by the UIDs of owners.
@@ -16,7 +17,7 @@ pub(crate) struct Kind<T> {
 }
 
 impl<T: Project + HasMeta> Kind<T> {
-    fn new(resource: &'static Resource) -> Self {
+    pub(crate) fn new(resource: &'static Resource) -> Self {
         let cache = Cache::<T>::new(resource);
         let by_owner = cache.index(|object: &T, uids| {
             uids.extend(object.meta().owners.iter().map(|owner| owner.uid.to_string()))
@@ -126,6 +127,8 @@ pub(crate) struct World {
     pub(crate) config_maps: Arc<Kind<Bare>>,
     /// Kinds that nobody but the garbage collector looks at.
     others: Vec<Arc<Kind<Bare>>>,
+    /// Kinds that come and go.
+    pub(crate) custom: CustomKinds,
     pods_by_node: Index<Pod>,
     pods_by_claim: Index<Pod>,
     masterless_pods: Index<Pod>,
@@ -173,6 +176,7 @@ impl World {
             service_accounts: Arc::new(Kind::new(kinds::SERVICE_ACCOUNT)),
             config_maps: Arc::new(Kind::new(kinds::CONFIG_MAP)),
             others: others.collect(),
+            custom: CustomKinds::default(),
             pods_by_node,
             pods_by_claim,
             masterless_pods,
@@ -180,7 +184,12 @@ impl World {
         }
     }
 
-    /// All kinds that are watched.
+    /// A built-in kind that is watched.
+    pub(crate) fn kind(&self, resource: &Resource) -> Option<Arc<dyn AnyKind>> {
+        self.kinds().into_iter().find(|kind| kind.resource() == resource)
+    }
+
+    /// All built-in kinds that are watched.
     pub(crate) fn kinds(&self) -> Vec<Arc<dyn AnyKind>> {
         let mut kinds: Vec<Arc<dyn AnyKind>> = vec![
             self.namespaces.clone(),
@@ -203,7 +212,8 @@ impl World {
     }
 
     /// Starts all watches.
-    pub(crate) fn start(&self, shutdown: &Shutdown) {
+    pub(crate) fn start(self: &Arc<Self>, shutdown: &Shutdown) {
+        CustomKinds::start(self, shutdown);
         for kind in self.kinds() {
             kind.start(self, shutdown);
         }

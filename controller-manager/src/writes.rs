@@ -5,7 +5,8 @@ use coracle_api::Resource;
 use coracle_client::{DeleteOptions, PatchType, Propagation, Write};
 use serde_json::{Value, json};
 
-use crate::view::Meta;
+use crate::custom;
+use crate::view::{Meta, Owner};
 
 /// A merge patch of the object.
 pub(crate) fn patch(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
@@ -40,12 +41,18 @@ pub(crate) fn adopt(resource: &'static Resource, meta: &Meta, owner: &Value) -> 
     )
 }
 
-/// Takes the owners of these UIDs from an object.
+/// Takes the owners of these UIDs from an object; custom kinds know no patch that names items of a list.
 pub(crate) fn release<'a>(
     resource: &'static Resource,
     meta: &Meta,
     uids: impl IntoIterator<Item = &'a str>,
 ) -> Write {
+    if custom::is_custom(resource) {
+        let gone: Vec<&str> = uids.into_iter().collect();
+        let stay = meta.owners.iter().filter(|owner| !gone.contains(&&*owner.uid));
+        let stay: Vec<Value> = stay.filter_map(Owner::to_json).collect();
+        return patch_exactly(resource, meta, &json!({"metadata": {"ownerReferences": stay}}));
+    }
     let gone: Vec<Value> = uids
         .into_iter()
         .map(|uid| json!({"$patch": "delete", "uid": uid}))

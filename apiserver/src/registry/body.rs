@@ -7,7 +7,7 @@ use coracle_api::{
 
 use coracle_fields::Managers;
 
-use super::{Context, FieldValidation, plan::View, strategy};
+use super::{Context, FieldValidation, custom, plan::View, strategy};
 
 /// A body that became an object of the stored version.
 pub(super) struct Body {
@@ -63,10 +63,11 @@ pub(super) fn decode_patched(
 }
 
 fn body(ctx: &Context, resource: &'static Resource, decoded: Decoded) -> Body {
-    let warnings = match ctx.options.field_validation {
+    let mut warnings = match ctx.options.field_validation {
         FieldValidation::Warn => decoded.warnings(),
         FieldValidation::Ignore | FieldValidation::Strict => Vec::new(),
     };
+    warnings.extend(custom::deprecation(resource));
     let object = match resource.stored_as {
         Some(stored) => (stored.convert)(decoded.object, stored.resource),
         None => decoded.object,

@@ -196,7 +196,8 @@ pub(crate) struct Kinds(Vec<&'static Resource>);
 
 impl Kinds {
     /// Those that are always there.
-    pub(crate) fn built_in() -> Self {
+    #[cfg(test)]
+    fn built_in() -> Self {
         Self(kinds::RESOURCES.to_vec())
     }
 

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use coracle_api::{Labels, Resource, kinds, view::or_default};
+use coracle_api::{Labels, Resource, view::or_default};
 use coracle_runtime::{Key, ObjectRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::intern::Interner;
+use crate::custom;
 
 /// The metadata of any object, with the one annotation that pods are chosen by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -75,6 +76,17 @@ pub(crate) struct Owner {
     pub(crate) blocks: bool,
 }
 
+impl Owner {
+    /// The reference as the API has it; `None` where its kind is not known.
+    pub(crate) fn to_json(&self) -> Option<serde_json::Value> {
+        let resource = self.resource?;
+        Some(serde_json::json!({
+            "apiVersion": resource.api_version, "kind": resource.kind, "name": self.name, "uid": self.uid,
+            "controller": self.controller, "blockOwnerDeletion": self.blocks,
+        }))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OwnerJson {
@@ -91,7 +103,7 @@ struct OwnerJson {
 impl From<OwnerJson> for Owner {
     fn from(json: OwnerJson) -> Self {
         Self {
-            resource: kinds::of_object(&json.api_version, &json.kind),
+            resource: custom::of_owner(&json.api_version, &json.kind),
             name: json.name,
             uid: json.uid,
             controller: json.controller,

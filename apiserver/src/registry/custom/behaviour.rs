@@ -150,8 +150,6 @@ impl Behaviour for CustomBehaviour {
             errors.extend(validation::object_meta_update(new.metadata(), old.metadata()));
         }
         let own = custom(new);
-        let whole = own.to_map();
-        let former = old.map(|old| custom(old).to_map());
         let judged = self.with(own, |version| {
             let mut errors = validate::validate(&own.body, &version.root);
             if !version.root.has_rules {
@@ -159,10 +157,16 @@ impl Behaviour for CustomBehaviour {
             }
             if validate::is_blocking(&errors) {
                 errors.push(validate::rules_not_checked());
-            } else {
-                let mut budget = Budget::new(OBJECT_BUDGET);
-                errors.extend(rules::judge(&whole, former.as_ref(), &version.root, &mut budget));
+                return errors;
             }
+            let former = old.map(|old| custom(old).to_map());
+            let mut budget = Budget::new(OBJECT_BUDGET);
+            errors.extend(rules::judge(
+                &own.to_map(),
+                former.as_ref(),
+                &version.root,
+                &mut budget,
+            ));
             errors
         });
         errors.extend(judged.into_iter().flatten());

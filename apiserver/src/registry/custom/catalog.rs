@@ -13,7 +13,7 @@ use coracle_custom::Definition;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionNames,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::behaviour::Served;
 use super::rows::Rows;
@@ -25,6 +25,17 @@ type Row = &'static Resource;
 pub struct Catalog {
     now: ArcSwap<Snapshot>,
     rows: Mutex<Rows>,
+    /// Definitions as they were when they were last looked at, so that each change is compiled once.
+    seen: Mutex<BTreeMap<String, Seen>>,
+    /// Held while a definition is looked at, so that what is served never goes back, and who waits finds it served.
+    looking: Mutex<()>,
+}
+
+/// A definition that was looked at.
+#[derive(Clone, Copy)]
+struct Seen {
+    revision: i64,
+    is_accepted: bool,
 }
 
 /// The kinds of one moment.
@@ -62,6 +73,38 @@ impl Catalog {
         self.now.load()
     }
 
+    /// Keeps others from looking at definitions meanwhile.
+    pub(super) fn look(&self) -> MutexGuard<'_, ()> {
+        self.looking.lock()
+    }
+
+    /// Notes that a definition is looked at as it is at `revision`; whether that is news.
+    pub(super) fn see(&self, name: &str, revision: i64) -> bool {
+        let mut seen = self.seen.lock();
+        let before = seen.get(name).map(|own| own.revision);
+        if before.is_some_and(|before| before >= revision) {
+            return false;
+        }
+        let own = Seen {
+            revision,
+            is_accepted: false,
+        };
+        seen.insert(name.to_owned(), own);
+        true
+    }
+
+    /// Notes that the names of a definition are its own.
+    pub(super) fn accept(&self, name: &str) {
+        if let Some(own) = self.seen.lock().get_mut(name) {
+            own.is_accepted = true;
+        }
+    }
+
+    /// Whether a definition still waits for its names.
+    pub(super) fn awaits_names(&self, name: &str) -> bool {
+        self.seen.lock().get(name).is_none_or(|own| !own.is_accepted)
+    }
+
     /// Serves a definition from now on, and tells the row that its objects are stored under.
     pub(super) fn install(
         &self,
@@ -87,6 +130,7 @@ impl Catalog {
     /// Serves a definition no longer.
     pub(super) fn remove(&self, name: &str) {
         let _rows = self.rows.lock();
+        self.seen.lock().remove(name);
         if self.now().definitions.contains_key(name) {
             self.edit(|definitions| drop(definitions.remove(name)));
         }

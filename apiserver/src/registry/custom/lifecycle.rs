@@ -38,17 +38,23 @@ impl Registry {
 
     /// Serves the definition of this name as it is now, or no longer.
     pub(in crate::registry) fn refresh_definition(&self, name: &str) {
+        let _alone = self.catalog.look();
         let target = Target::new(kinds::CUSTOM_RESOURCE_DEFINITION, "", name);
         let Some(entry) = self.cache.get(target.resource, &target.key()) else {
             self.catalog.remove(name);
             return;
         };
+        if !self.catalog.see(name, entry.revision) {
+            return;
+        }
         let object: CustomResourceDefinition = match coracle_api::object::typed(&entry.json) {
             Ok(object) => object,
             Err(error) => return tracing::error!(%error, name, "read custom resource definition"),
         };
+        if is_true(&object, "NamesAccepted") {
+            self.catalog.accept(name);
+        }
         if !is_true(&object, "Established") {
-            self.catalog.remove(name);
             return;
         }
         match Definition::compile(&object) {
@@ -125,6 +131,9 @@ impl Registry {
                 continue;
             };
             self.refresh_definition(&name);
+            if !entry.attributes.deleting && !self.catalog.awaits_names(&name) {
+                continue;
+            }
             let object: CustomResourceDefinition =
                 coracle_api::object::typed(&entry.json).map_err(ApiError::internal)?;
             if object.metadata.deletion_timestamp.is_some() {

@@ -38,6 +38,16 @@ pub fn of(resource: &Resource) -> Option<&'static CustomBehaviour> {
         .flatten()
 }
 
+/// What writers of a deprecated version are told.
+#[must_use]
+pub fn deprecation(resource: &Resource) -> Option<String> {
+    let now = of(resource)?.now()?;
+    now.version(resource.version)?
+        .deprecation
+        .as_deref()
+        .map(str::to_owned)
+}
+
 /// A stored object as the stored version of its kind: objects of a custom resource that were stored before another
 /// version became the stored one still say the former.
 #[must_use]

@@ -172,8 +172,10 @@ fn mark_deployment(draft: &mut Draft<'_>, revision: i64) {
     if draft.deployment.annotations.get(REVISION) != Some(&*text) {
         let body: Value = json!({"metadata": {"annotations": {REVISION: text}}});
         // Through the status, as upstream does: an annotation set on the main resource counts as a new generation.
-        draft
-            .plan
-            .write(writes::patch_status(kinds::DEPLOYMENT, &draft.deployment.meta, &body));
+        draft.plan.write(writes::patch_status(
+            kinds::DEPLOYMENT,
+            &draft.deployment.meta,
+            &body,
+        ));
     }
 }

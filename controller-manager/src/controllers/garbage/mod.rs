@@ -13,6 +13,7 @@ use coracle_api::{ApiError, Resource};
 use coracle_runtime::{Controller, Key, Plan, QueueLimits, Watched, WorkQueue};
 use jiff::Timestamp;
 
+use crate::custom;
 use crate::{
     view::{Bare, Meta, Owner},
     world::{AnyKind, World},
@@ -26,6 +27,9 @@ use plan::{Dependent, OwnerState, Snapshot};
 
 /// UIDs of owners that are known to be gone; the oldest are forgotten and looked up again when needed.
 const GONE_MAX: usize = 4_096;
+
+/// How the API says that it serves no such kind.
+const NO_KIND: &str = "the server doesn't have a resource type";
 
 /// An object of any kind.
 type Item = (&'static Resource, Key);
@@ -48,28 +52,14 @@ impl GarbageCollector {
         let queue = WorkQueue::new(world.env.cluster_clock.clone(), QueueLimits::default());
         let kinds = world.kinds();
         for kind in &kinds {
-            let (queue, resource, weak) = (queue.clone(), kind.resource(), Arc::downgrade(world));
-            kind.subscribe(Box::new(move |old, new| {
-                if new.is_some_and(|new| is_worth_a_look(old, new)) {
-                    queue.add((resource, new.map_or_else(|| Key::new("", ""), Meta::key)));
-                }
-                let Some(world) = weak.upgrade() else { return };
-                // An owner whose deletion waits for its dependents waits for those that were released, too.
-                if let (Some(old), Some(new)) = (old, new)
-                    && old.owners != new.owners
-                {
-                    enqueue_owners(old, &queue);
-                }
-                if let (Some(gone), None) = (old, new) {
-                    enqueue_dependents(&world, gone, &queue);
-                    enqueue_owners(gone, &queue);
-                } else if let Some(new) =
-                    new.filter(|new| new.is_deleting() && !old.is_some_and(Meta::is_deleting))
-                {
-                    enqueue_dependents(&world, new, &queue);
-                }
-            }));
+            follow(kind, world, &queue);
         }
+        let (weak, own) = (Arc::downgrade(world), queue.clone());
+        world.custom.follow(Box::new(move |kind| {
+            if let Some(world) = weak.upgrade() {
+                follow(kind, &world, &own);
+            }
+        }));
         (
             Arc::new(Self {
                 world: Arc::clone(world),
@@ -80,13 +70,18 @@ impl GarbageCollector {
         )
     }
 
-    fn kind(&self, resource: &Resource) -> Option<&Arc<dyn AnyKind>> {
-        self.kinds.iter().find(|kind| kind.resource() == resource)
+    fn kind(&self, resource: &Resource) -> Option<Arc<dyn AnyKind>> {
+        self.all().find(|kind| kind.resource() == resource)
+    }
+
+    /// Built-in and custom kinds.
+    fn all(&self) -> impl Iterator<Item = Arc<dyn AnyKind>> {
+        self.kinds.iter().cloned().chain(self.world.custom.all())
     }
 
     fn dependents(&self, uid: &str) -> Vec<Dependent> {
         let mut dependents = Vec::new();
-        for kind in &self.kinds {
+        for kind in self.all() {
             for meta in kind.owned_by(uid) {
                 let blocks = meta.owners.iter().any(|owner| &*owner.uid == uid && owner.blocks);
                 let has_dependents = self.has_dependents(&meta.uid);
@@ -102,7 +97,7 @@ impl GarbageCollector {
     }
 
     fn has_dependents(&self, uid: &str) -> bool {
-        self.kinds.iter().any(|kind| kind.has_owned(uid))
+        self.all().any(|kind| kind.has_owned(uid))
     }
 
     async fn owner_state(&self, namespace: &str, owner: &Owner) -> Result<OwnerState, ApiError> {
@@ -137,12 +132,39 @@ impl GarbageCollector {
                 return Ok(state_of(&meta));
             }
             Ok(_) => {}
+            // A kind that is not served says nothing of its objects.
+            Err(error) if custom::is_custom(resource) && error.message().starts_with(NO_KIND) => {
+                return Ok(OwnerState::Present);
+            }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
         gone.remember(&owner.uid);
         Ok(OwnerState::Gone)
     }
+}
+
+/// Has the collector look at what changes in a kind.
+fn follow(kind: &Arc<dyn AnyKind>, world: &Arc<World>, queue: &WorkQueue<Item>) {
+    let (queue, resource, weak) = (queue.clone(), kind.resource(), Arc::downgrade(world));
+    kind.subscribe(Box::new(move |old, new| {
+        if new.is_some_and(|new| is_worth_a_look(old, new)) {
+            queue.add((resource, new.map_or_else(|| Key::new("", ""), Meta::key)));
+        }
+        let Some(world) = weak.upgrade() else { return };
+        // An owner whose deletion waits for its dependents waits for those that were released, too.
+        if let (Some(old), Some(new)) = (old, new)
+            && old.owners != new.owners
+        {
+            enqueue_owners(&world, old, &queue);
+        }
+        if let (Some(gone), None) = (old, new) {
+            enqueue_dependents(&world, gone, &queue);
+            enqueue_owners(&world, gone, &queue);
+        } else if let Some(new) = new.filter(|new| new.is_deleting() && !old.is_some_and(Meta::is_deleting)) {
+            enqueue_dependents(&world, new, &queue);
+        }
+    }));
 }
 
 impl Gone {
@@ -172,7 +194,7 @@ fn is_worth_a_look(old: Option<&Meta>, new: &Meta) -> bool {
 }
 
 fn enqueue_dependents(world: &World, owner: &Meta, queue: &WorkQueue<Item>) {
-    for kind in world.kinds() {
+    for kind in world.kinds().into_iter().chain(world.custom.all()) {
         for meta in kind.owned_by(&owner.uid) {
             queue.add((kind.resource(), meta.key()));
         }
@@ -180,7 +202,7 @@ fn enqueue_dependents(world: &World, owner: &Meta, queue: &WorkQueue<Item>) {
 }
 
 /// Owners that may wait for a dependent that has just gone or was released.
-fn enqueue_owners(dependent: &Meta, queue: &WorkQueue<Item>) {
+fn enqueue_owners(world: &World, dependent: &Meta, queue: &WorkQueue<Item>) {
     for owner in dependent.owners.iter() {
         if let Some(resource) = owner.resource {
             let namespace = if resource.namespaced {
@@ -188,7 +210,15 @@ fn enqueue_owners(dependent: &Meta, queue: &WorkQueue<Item>) {
             } else {
                 ""
             };
-            queue.add((resource, Key::new(namespace, &owner.name)));
+            if !custom::is_custom(resource) {
+                queue.add((resource, Key::new(namespace, &owner.name)));
+                continue;
+            }
+            // Which of the custom kinds it is does not matter: where there is no such object there is no work.
+            for kind in world.custom.all() {
+                queue.add((kind.resource(), Key::new(namespace, &owner.name)));
+                queue.add((kind.resource(), Key::new("", &owner.name)));
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use coracle_client::ListQuery;
 use coracle_runtime::{Controller, Key, Plan, QueueLimits, Watched, WorkQueue};
 use jiff::Timestamp;
 
+use crate::custom::{self, CustomKinds};
 use crate::{Config, view::Bare, world::World};
 
 mod plan;
@@ -51,15 +52,21 @@ impl NamespaceController {
 
     async fn contents(&self, namespace: &str) -> Result<Vec<Content>, ApiError> {
         let mut contents = Vec::new();
-        for resource in RESOURCES
+        let built_in = RESOURCES
             .iter()
-            .filter(|resource| resource.namespaced && resource.is_storage() && resource.has_verb("delete"))
-        {
+            .copied()
+            .filter(|resource| resource.namespaced && resource.is_storage() && resource.has_verb("delete"));
+        for resource in built_in.chain(CustomKinds::rows(&self.world)) {
             let query = ListQuery {
                 namespace: namespace.to_owned(),
                 ..ListQuery::all(resource)
             };
-            let (objects, _) = self.world.api.list_all(&query).await?;
+            let objects = match self.world.api.list_all(&query).await {
+                Ok((objects, _)) => objects,
+                // The definition went away meanwhile, and its objects before it.
+                Err(error) if custom::is_custom(resource) && error.is_not_found() => continue,
+                Err(error) => return Err(error),
+            };
             for object in objects {
                 let Bare { meta } = object.read()?;
                 contents.push(Content { resource, meta });

@@ -56,7 +56,7 @@ pub fn object_meta(resource: &Resource, metadata: &ObjectMeta) -> Vec<FieldError
         owner_references(&mut errors, owners, &path.child("ownerReferences"));
     }
     for finalizer in metadata.finalizers.iter().flatten() {
-        finalizer_name(&mut errors, finalizer, &path);
+        finalizer_name(&mut errors, resource, finalizer, &path);
     }
     errors
 }
@@ -156,7 +156,7 @@ fn owner_references(errors: &mut Errors, owners: &[OwnerReference], path: &Path)
     }
 }
 
-fn finalizer_name(errors: &mut Errors, finalizer: &str, path: &Path) {
+fn finalizer_name(errors: &mut Errors, resource: &Resource, finalizer: &str, path: &Path) {
     form(
         errors,
         path,
@@ -164,7 +164,9 @@ fn finalizer_name(errors: &mut Errors, finalizer: &str, path: &Path) {
         finalizer,
         names::qualified_name(finalizer),
     );
-    if !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
+    // Definitions and custom resources may have any: upstream serves them with another machinery.
+    let is_free = resource == kinds::CUSTOM_RESOURCE_DEFINITION || resource.place >= kinds::RESOURCES.len();
+    if !is_free && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
         let message = "name is neither a standard finalizer name nor is it fully qualified";
         errors.push(FieldError::invalid(&path.child("finalizers"), finalizer, message));
     }
