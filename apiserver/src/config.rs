@@ -7,8 +7,11 @@ use std::{
     time::Duration,
 };
 
+use coracle_auth::Mode;
 use coracle_service::{pki::Authority, serve::Limits};
 use coracle_store::HistoryLimits;
+
+use crate::auth::InFlight;
 
 /// The configuration of one apiserver, validated.
 #[derive(Clone)]
@@ -29,6 +32,10 @@ pub struct Config {
     pub events: EventRetention,
     /// What callers are granted.
     pub limits: Limits,
+    /// Who decides what callers may do, in this order.
+    pub authorization: Vec<Mode>,
+    /// How many requests may be under way.
+    pub in_flight: InFlight,
 }
 
 /// A shared secret that lets a process join, `ID.SECRET`.
@@ -80,6 +87,8 @@ impl Config {
             history: HistoryLimits::default(),
             events: EventRetention::default(),
             limits: Limits::default(),
+            authorization: vec![Mode::AlwaysAllow],
+            in_flight: InFlight::default(),
         }
     }
 }

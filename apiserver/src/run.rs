@@ -10,12 +10,12 @@ use coracle_store::{
 };
 
 use crate::{
-    auth,
+    auth::{self, Auth},
     backends::ServiceBackends,
     config::Config,
     grpc::{Door, DoorConfig},
     metrics::Metrics,
-    registry::{self, Registry},
+    registry::{self, Gate, Registry},
     rest::{self, RestState},
     sealing, seed, sweeper,
 };
@@ -68,6 +68,7 @@ pub async fn run_over(
     seed::seed(&registry, address)
         .await
         .context("create the first objects")?;
+    let auth = open_auth(&registry, &config, &env, &shutdown).await?;
 
     registry.measure_with(Arc::new(Metrics::new(env.clone(), identity.clone())));
 
@@ -91,7 +92,7 @@ pub async fn run_over(
     let nodes = rest::Nodes::new(env.clone(), identity.clone());
     registry.reach_services_through(Arc::new(ServiceBackends::new(&registry, nodes, &env)));
     let limits = config.limits.clone();
-    let router = router(registry, config, &health, &env, &identity, &shutdown)?;
+    let router = router(registry, auth, config, &health, &env, &identity, &shutdown)?;
     announce::listening("apiserver", address);
     announce::ready();
     serve::serve(listener, &identity, router, limits, &env, &shutdown).await;
@@ -102,6 +103,7 @@ pub async fn run_over(
 /// Both doors, health and the check of who comes in, as one router.
 fn router(
     registry: Arc<Registry>,
+    auth: Arc<Auth>,
     config: Config,
     health: &Health,
     env: &Env,
@@ -115,6 +117,7 @@ fn router(
     };
     let door = Door {
         registry: Arc::clone(&registry),
+        auth: Arc::clone(&auth),
         env: env.clone(),
         shutdown: shutdown.clone(),
         config: Arc::new(DoorConfig {
@@ -133,8 +136,29 @@ fn router(
         .router()
         .context("describe own services")?
         .merge(health.router())
+        .merge(auth::oidc_router(&auth))
         .merge(rest);
-    Ok(doors.layer(middleware::from_fn(auth::authenticate)))
+    Ok(doors.layer(middleware::from_fn_with_state(auth, auth::guard)))
+}
+
+/// The locked door, with the default roles in place and known.
+async fn open_auth(
+    registry: &Arc<Registry>,
+    config: &Config,
+    env: &Env,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Arc<Auth>> {
+    auth::seed(registry).await.context("create the default roles")?;
+    let (modes, dir) = (config.authorization.clone(), config.data_dir.as_deref());
+    let auth =
+        Auth::open(registry, modes, config.in_flight, dir, env).context("prepare the keys of tokens")?;
+    auth.follow(registry, shutdown).await;
+    auth::aggregate_roles(registry, env, shutdown);
+    registry.set_gate(Arc::clone(&auth) as Arc<dyn Gate>);
+    if let Some(authority) = &config.authority {
+        auth.sign_requests(registry, Arc::clone(authority), shutdown);
+    }
+    Ok(auth)
 }
 
 async fn open_durable(

@@ -21,7 +21,7 @@ use coracle_proto::v1::{
 use coracle_service::{Env, Shutdown, pki::Authority};
 use tonic::service::Routes;
 
-use crate::{config::BootstrapToken, registry::Registry};
+use crate::{auth::Auth, config::BootstrapToken, registry::Registry};
 
 /// The largest message that is read, and the largest that is written.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
@@ -33,6 +33,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Door {
     pub registry: Arc<Registry>,
+    pub auth: Arc<Auth>,
     pub env: Env,
     pub shutdown: Shutdown,
     pub config: Arc<DoorConfig>,

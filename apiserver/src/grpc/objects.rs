@@ -55,12 +55,19 @@ impl Door {
         write: Result<crate::registry::Write, ApiError>,
     ) -> Result<(pb::Object, Written), ApiError> {
         let (ctx, format) = convert::context(peer, options)?;
-        let written = self.registry.write(&ctx, write?).await?;
+        let write = write?;
+        self.auth.require_write(&ctx.peer, &write).await?;
+        let written = self.registry.write(&ctx, write).await?;
         Ok((convert::object(written.entry.clone(), format)?, written))
     }
 
-    async fn list_page(&self, request: pb::ListRequest) -> Result<pb::ListResponse, ApiError> {
+    async fn list_page(
+        &self,
+        peer: Arc<coracle_service::Peer>,
+        request: pb::ListRequest,
+    ) -> Result<pb::ListResponse, ApiError> {
         let wanted = convert::list(&self.registry.catalog().now(), &request)?;
+        self.auth.require_list(&peer, "list", &wanted).await?;
         let mut page = self.registry.list(&wanted).await?;
         let mut size_bytes = 0;
         let fits = page.entries.iter().take_while(|entry| {
@@ -118,7 +125,7 @@ impl Door {
         let mut writes = Vec::with_capacity(items.len());
         let mut unreadable = Vec::with_capacity(items.len());
         for item in items {
-            match item {
+            match self.admitted(&ctx, item).await {
                 Ok(write) => {
                     writes.push(write);
                     unreadable.push(None);
@@ -144,6 +151,17 @@ impl Door {
             .map(|outcome| batch_result(outcome, format))
             .collect();
         Ok(pb::BatchResponse { results })
+    }
+
+    /// A write that its caller may make.
+    async fn admitted(
+        &self,
+        ctx: &Context,
+        write: Result<crate::registry::Write, ApiError>,
+    ) -> Result<crate::registry::Write, ApiError> {
+        let write = write?;
+        self.auth.require_write(&ctx.peer, &write).await?;
+        Ok(write)
     }
 
     async fn apply_documents(
@@ -189,7 +207,7 @@ impl ObjectService for Door {
     type WatchStream = Events<pb::WatchResponse>;
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Answer<pb::GetResponse> {
-        let request = request.into_inner();
+        let (peer, request) = (convert::peer(&request), request.into_inner());
         self.call(async {
             let target = convert::target(
                 &self.registry.catalog().now(),
@@ -198,6 +216,9 @@ impl ObjectService for Door {
                 &request.namespace,
                 &request.name,
             )?;
+            self.auth
+                .require_get(&peer, &target, &request.subresource)
+                .await?;
             let at = convert::set_revision(request.revision);
             let entry = self.registry.get(&target, &request.subresource, at).await?;
             Ok(pb::GetResponse {
@@ -208,7 +229,8 @@ impl ObjectService for Door {
     }
 
     async fn list(&self, request: Request<pb::ListRequest>) -> Answer<pb::ListResponse> {
-        self.call(self.list_page(request.into_inner())).await
+        let peer = convert::peer(&request);
+        self.call(self.list_page(peer, request.into_inner())).await
     }
 
     async fn create(&self, request: Request<pb::CreateRequest>) -> Answer<pb::CreateResponse> {
@@ -324,6 +346,9 @@ impl ObjectService for Door {
                     &request.kind,
                 )?)
             };
+            self.auth
+                .require_list(&ctx.peer, "deletecollection", &list)
+                .await?;
             let options = DeleteOptions {
                 grace: request.grace_period_seconds,
                 propagation: convert::propagation(request.propagation_policy()),
@@ -340,13 +365,14 @@ impl ObjectService for Door {
     }
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Answer<Self::WatchStream> {
-        let request = request.into_inner();
+        let (peer, request) = (convert::peer(&request), request.into_inner());
         let format = request.body_format();
-        let begin = || {
-            self.registry
-                .watch(convert::watch(&self.registry.catalog().now(), request)?)
+        let begin = async {
+            let wanted = convert::watch(&self.registry.catalog().now(), request)?;
+            self.auth.require_watch(&peer, &wanted).await?;
+            self.registry.watch(wanted)
         };
-        let watch = begin().map_err(error::status)?;
+        let watch = begin.await.map_err(error::status)?;
         Ok(Response::new(self.events(watch, move |events| {
             let events = events
                 .into_iter()

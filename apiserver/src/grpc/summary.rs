@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use coracle_api::{ApiError, FieldSelector, LabelSelector, kinds};
 use coracle_proto::v1::{self as pb, summary_service_server::SummaryService};
+use coracle_service::Peer;
 use futures::Stream;
 use tonic::{Request, Response, Status};
 
@@ -20,10 +21,12 @@ type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl Door {
     async fn summaries<T>(
         &self,
+        peer: &Peer,
         request: pb::ListRequest,
         summary: impl Fn(&Entry) -> Result<T, ApiError>,
     ) -> Result<(Vec<T>, ListResult), ApiError> {
         let wanted: ListRequest = convert::list(&self.registry.catalog().now(), &request)?;
+        self.auth.require_list(peer, "list", &wanted).await?;
         let mut page = self.registry.list(&wanted).await?;
         let summaries = std::mem::take(&mut page.entries)
             .iter()
@@ -32,8 +35,10 @@ impl Door {
         Ok((summaries, page))
     }
 
-    fn begin(&self, request: WatchRequest) -> Result<crate::registry::Watch, Status> {
-        self.registry.watch(request).map_err(error::status)
+    async fn begin(&self, peer: &Peer, request: WatchRequest) -> Result<crate::registry::Watch, Status> {
+        let may = self.auth.require_watch(peer, &request).await;
+        may.and_then(|()| self.registry.watch(request))
+            .map_err(error::status)
     }
 }
 
@@ -46,9 +51,11 @@ impl SummaryService for Door {
         &self,
         request: Request<pb::GetPodRequest>,
     ) -> Result<Response<pb::GetPodResponse>, Status> {
+        let peer = convert::peer(&request);
         let pb::GetPodRequest { namespace, name } = request.into_inner();
         self.call(async {
             let target = convert::target(&self.registry.catalog().now(), "v1", "Pod", &namespace, &name)?;
+            self.auth.require_get(&peer, &target, "").await?;
             let entry = self.registry.get(&target, "", None).await?;
             Ok(pb::GetPodResponse {
                 pod: Some(pod::summary(&entry)?),
@@ -61,7 +68,7 @@ impl SummaryService for Door {
         &self,
         request: Request<pb::ListPodsRequest>,
     ) -> Result<Response<pb::ListPodsResponse>, Status> {
-        let request = request.into_inner();
+        let (peer, request) = (convert::peer(&request), request.into_inner());
         let list = pb::ListRequest {
             kind: "Pod".to_owned(),
             namespace: request.namespace,
@@ -72,7 +79,7 @@ impl SummaryService for Door {
             ..pb::ListRequest::default()
         };
         self.call(async {
-            let (pods, page) = self.summaries(list, pod::summary).await?;
+            let (pods, page) = self.summaries(&peer, list, pod::summary).await?;
             let next_page_token = page.continue_token.unwrap_or_default();
             Ok(pb::ListPodsResponse {
                 pods,
@@ -87,7 +94,7 @@ impl SummaryService for Door {
         &self,
         request: Request<pb::WatchPodsRequest>,
     ) -> Result<Response<Self::WatchPodsStream>, Status> {
-        let request = request.into_inner();
+        let (peer, request) = (convert::peer(&request), request.into_inner());
         let from = convert::start(request.from_revision);
         let selectors = || {
             let labels = LabelSelector::parse(&request.label_selector)?;
@@ -96,12 +103,13 @@ impl SummaryService for Door {
         };
         let (labels, fields) = selectors().map_err(error::status)?;
         let namespace = request.namespace;
-        let watch = self.begin(WatchRequest {
+        let watch = WatchRequest {
             namespace,
             labels,
             fields,
             ..WatchRequest::all(kinds::POD, from)
-        })?;
+        };
+        let watch = self.begin(&peer, watch).await?;
         Ok(Response::new(self.events(watch, |events| {
             events.into_iter().map(pod_event).collect()
         })))
@@ -111,12 +119,11 @@ impl SummaryService for Door {
         &self,
         request: Request<pb::GetNodeRequest>,
     ) -> Result<Response<pb::GetNodeResponse>, Status> {
-        let name = request.into_inner().name;
+        let (peer, name) = (convert::peer(&request), request.into_inner().name);
         self.call(async {
-            let entry = self
-                .registry
-                .get(&Target::new(kinds::NODE, "", name), "", None)
-                .await?;
+            let target = Target::new(kinds::NODE, "", name);
+            self.auth.require_get(&peer, &target, "").await?;
+            let entry = self.registry.get(&target, "", None).await?;
             Ok(pb::GetNodeResponse {
                 node: Some(node::summary(&entry)?),
             })
@@ -128,7 +135,7 @@ impl SummaryService for Door {
         &self,
         request: Request<pb::ListNodesRequest>,
     ) -> Result<Response<pb::ListNodesResponse>, Status> {
-        let request = request.into_inner();
+        let (peer, request) = (convert::peer(&request), request.into_inner());
         let list = pb::ListRequest {
             kind: "Node".to_owned(),
             label_selector: request.label_selector,
@@ -137,7 +144,7 @@ impl SummaryService for Door {
             ..pb::ListRequest::default()
         };
         self.call(async {
-            let (nodes, page) = self.summaries(list, node::summary).await?;
+            let (nodes, page) = self.summaries(&peer, list, node::summary).await?;
             let next_page_token = page.continue_token.unwrap_or_default();
             Ok(pb::ListNodesResponse {
                 nodes,
@@ -152,14 +159,15 @@ impl SummaryService for Door {
         &self,
         request: Request<pb::WatchNodesRequest>,
     ) -> Result<Response<Self::WatchNodesStream>, Status> {
-        let request = request.into_inner();
+        let (peer, request) = (convert::peer(&request), request.into_inner());
         let from = convert::start(request.from_revision);
         let labels =
             LabelSelector::parse(&request.label_selector).map_err(|error| error::status(error.into()))?;
-        let watch = self.begin(WatchRequest {
+        let watch = WatchRequest {
             labels,
             ..WatchRequest::all(kinds::NODE, from)
-        })?;
+        };
+        let watch = self.begin(&peer, watch).await?;
         Ok(Response::new(self.events(watch, |events| {
             events.into_iter().map(node_event).collect()
         })))

@@ -80,9 +80,14 @@ impl Registry {
         };
         let Some(current) = self.cache.get(resource, &target.key()) else {
             let body = Bytes::from(serde_json::to_vec(&wanted).map_err(ApiError::internal)?);
-            let written = self
-                .create(ctx, resource, &target.namespace, &target.name, body)
-                .await?;
+            let create = Write::Create {
+                resource,
+                namespace: target.namespace,
+                name: target.name,
+                body,
+            };
+            self.allow_at_gate(ctx, &create)?;
+            let written = self.write(ctx, create).await?;
             return Ok((written, ApplyOutcome::Created));
         };
         let live: Value = serde_json::from_slice(&current.json).map_err(ApiError::internal)?;
@@ -95,9 +100,15 @@ impl Registry {
             PatchType::StrategicMerge
         };
         let patch = Bytes::from(serde_json::to_vec(&patch).map_err(ApiError::internal)?);
-        let written = self
-            .patch(ctx, target, "", patch_type, patch, Preconditions::default())
-            .await?;
+        let patch = Write::Patch {
+            target,
+            subresource: String::new(),
+            patch_type,
+            body: patch,
+            preconditions: Preconditions::default(),
+        };
+        self.allow_at_gate(ctx, &patch)?;
+        let written = self.write(ctx, patch).await?;
         let outcome = outcome_of(ctx, &written, current.revision);
         Ok((written, outcome))
     }
@@ -132,6 +143,7 @@ impl Registry {
             body,
             force,
         };
+        self.allow_at_gate(ctx, &write)?;
         let written = self.write(ctx, write).await?;
         let outcome = outcome_of(ctx, &written, before.map_or(0, |before| before.revision));
         Ok((written, outcome))

@@ -43,6 +43,9 @@ impl Part {
 impl Registry {
     /// Makes the plan of a write against the present state.
     pub(super) fn plan(&self, ctx: &Context, write: &Write, overlay: &Overlay) -> Result<Plan, ApiError> {
+        if let Some(answer) = self.plan_answer(ctx, write) {
+            return answer;
+        }
         match write {
             Write::Create {
                 resource,

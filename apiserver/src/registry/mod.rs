@@ -20,6 +20,7 @@ mod body;
 mod change;
 pub mod custom;
 mod evict;
+mod gate;
 mod managed;
 mod measured;
 mod meta;
@@ -49,6 +50,7 @@ use addresses::Addresses;
 pub use apply::MAX_MANIFEST_BYTES;
 pub(crate) use apply_patch::manager_required;
 pub use batch::MAX_BATCH;
+pub use gate::Gate;
 pub use read::continue_after;
 pub use request::*;
 
@@ -67,6 +69,7 @@ pub struct Registry {
     admission: Arc<admit::Admission>,
     ledger: Arc<coracle_admission::quota::Ledger>,
     measures: OnceLock<Arc<dyn Source>>,
+    gate: OnceLock<Arc<dyn Gate>>,
     env: Env,
 }
 
@@ -94,6 +97,7 @@ impl Registry {
             admission: Arc::new(admit::Admission::new(env)),
             ledger: Arc::default(),
             measures: OnceLock::new(),
+            gate: OnceLock::new(),
             env: env.clone(),
         };
         registry.load_definitions();
@@ -117,6 +121,12 @@ impl Registry {
     #[must_use]
     pub fn count(&self, resource: &Resource) -> usize {
         self.cache.count(resource)
+    }
+
+    /// The objects as they are now, for those who follow them inside the server.
+    #[must_use]
+    pub(crate) fn cache(&self) -> &Arc<WatchCache> {
+        &self.cache
     }
 
     /// The store, for those who tend it.

@@ -194,6 +194,7 @@ impl Registry {
         warnings: Vec<String>,
         view: View,
     ) -> Result<Plan, ApiError> {
+        self.admit_at_gate(ctx, object, &change)?;
         let resource = object.resource();
         let behaviour = strategy::of(resource);
         let target = Target::new(resource, object.namespace(), object.name());

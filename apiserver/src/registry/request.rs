@@ -34,11 +34,7 @@ impl Context {
     /// The apiserver itself.
     #[must_use]
     pub fn internal() -> Self {
-        let groups = vec!["system:masters".to_owned()];
-        Self::new(Arc::new(Peer {
-            user: "system:apiserver".to_owned(),
-            groups,
-        }))
+        Self::new(Arc::new(Peer::new("system:apiserver", &["system:masters"])))
     }
 }
 

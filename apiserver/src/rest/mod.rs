@@ -35,6 +35,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::error::failure;
 pub(crate) use self::logs::{Nodes, authority};
 use self::objects::Verb;
 use self::openapi::OpenApi;

@@ -162,6 +162,9 @@ impl Request<'_> {
             let written = registry
                 .create_subresource(&context, object, subresource.name, body)
                 .await?;
+            if subresource.name == "token" {
+                return Ok(written_answer(StatusCode::CREATED, &renderer, &written));
+            }
             return Ok(acted(&written));
         }
         let Target {

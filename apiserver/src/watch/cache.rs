@@ -178,6 +178,14 @@ impl WatchCache {
             .cloned()
     }
 
+    /// The revision of the last change of any object of a kind; zero where there was none.
+    #[must_use]
+    pub fn last_change(&self, resource: &Resource) -> i64 {
+        let state = self.state.read();
+        let latest = state.kinds.get(kind_of(resource));
+        latest.map_or(0, |latest| latest.revision)
+    }
+
     /// How many objects of a kind there are.
     #[must_use]
     pub fn count(&self, resource: &Resource) -> usize {

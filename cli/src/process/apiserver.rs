@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use coracle_apiserver::{BootstrapToken, Config, certificates};
+use coracle_apiserver::{BootstrapToken, Config, InFlight, Mode, certificates};
 use coracle_store::HistoryLimits;
 
 use super::{Common, parse_cidr};
@@ -22,6 +22,20 @@ pub struct Args {
     /// How long history is kept, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub history_seconds: u32,
+    /// Who decides what callers may do, in this order: Node, RBAC or AlwaysAllow.
+    #[arg(
+        long,
+        value_name = "MODES",
+        default_value = "Node,RBAC",
+        value_delimiter = ','
+    )]
+    pub authorization_mode: Vec<Mode>,
+    /// Calls that read, under way at a time.
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub max_requests_inflight: usize,
+    /// Calls that write, under way at a time.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub max_mutating_requests_inflight: usize,
     #[command(flatten)]
     pub common: Common,
 }
@@ -34,6 +48,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         san,
         service_cluster_ip_range,
         history_seconds,
+        authorization_mode,
+        max_requests_inflight,
+        max_mutating_requests_inflight,
         common,
     } = args;
     let mut names = san;
@@ -61,6 +78,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         },
         events: defaults.events,
         limits: defaults.limits,
+        authorization: authorization_mode,
+        in_flight: InFlight {
+            reads: max_requests_inflight,
+            writes: max_mutating_requests_inflight,
+        },
     };
     coracle_apiserver::run(config, env, prepared.identity, shutdown).await
 }

@@ -279,4 +279,10 @@ built_in! {
     EVENTS_EVENT: k8s_openapi::api::events::v1::Event,
     NODE_METRICS: crate::metrics::NodeMetrics,
     POD_METRICS: crate::metrics::PodMetrics,
+    TOKEN_REVIEW: k8s_openapi::api::authentication::v1::TokenReview,
+    SELF_SUBJECT_REVIEW: k8s_openapi::api::authentication::v1::SelfSubjectReview,
+    SUBJECT_ACCESS_REVIEW: k8s_openapi::api::authorization::v1::SubjectAccessReview,
+    SELF_SUBJECT_ACCESS_REVIEW: k8s_openapi::api::authorization::v1::SelfSubjectAccessReview,
+    LOCAL_SUBJECT_ACCESS_REVIEW: k8s_openapi::api::authorization::v1::LocalSubjectAccessReview,
+    SELF_SUBJECT_RULES_REVIEW: k8s_openapi::api::authorization::v1::SelfSubjectRulesReview,
 }

@@ -4,7 +4,7 @@
 //! connection starts with a line that states the name, so that everything above works alike without the cost and
 //! the randomness of TLS.
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
@@ -26,23 +26,40 @@ const MAX_PREAMBLE: usize = 4096;
 /// ALPN names, best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// The proven user and groups at the other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The group of everybody who proved who they are.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of everybody who did not.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// Who makes a request, as Kubernetes' `UserInfo` has it: proven by certificate at the other end of a connection, by
+/// a token, or taken on by impersonation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// The certificate's common name.
+    /// The name: a certificate's common name.
     pub user: String,
-    /// The certificate's organizations.
+    /// Tells a user from an earlier one of the same name; empty where nobody knows.
+    pub uid: String,
+    /// The groups: a certificate's organizations.
     pub groups: Vec<String>,
+    /// What else the authenticator knows.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl Peer {
+    /// A caller of whom only name and groups are known.
+    #[must_use]
+    pub fn new(user: impl Into<String>, groups: &[&str]) -> Self {
+        Self {
+            user: user.into(),
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// A caller who proved nothing.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self {
-            user: ANONYMOUS.to_owned(),
-            groups: vec!["system:unauthenticated".to_owned()],
-        }
+        Self::new(ANONYMOUS, &[UNAUTHENTICATED])
     }
 
     /// Whether the caller proved nothing.
@@ -142,12 +159,8 @@ impl Identity {
     /// An identity that is merely stated, for simulations.
     #[must_use]
     pub fn simulated(user: &str, groups: &[&str]) -> Self {
-        let groups = groups.iter().map(|&group| group.to_owned()).collect();
         Self {
-            kind: Arc::new(Kind::Simulated(Peer {
-                user: user.to_owned(),
-                groups,
-            })),
+            kind: Arc::new(Kind::Simulated(Peer::new(user, groups))),
         }
     }
 
@@ -204,13 +217,12 @@ impl Identity {
                 let line = String::from_utf8(line).map_err(io::Error::other)?;
                 let mut names = line.split('\n').map(str::to_owned);
                 let user = names.next().unwrap_or_default();
-                Ok((
-                    io,
-                    Peer {
-                        user,
-                        groups: names.collect(),
-                    },
-                ))
+                let peer = Peer {
+                    user,
+                    groups: names.collect(),
+                    ..Peer::default()
+                };
+                Ok((io, peer))
             }
         }
     }
@@ -257,8 +269,12 @@ fn peer_of(certificate: &CertificateDer<'_>) -> io::Result<Peer> {
         .iter_organization()
         .filter_map(|group| text(group).ok())
         .collect();
-    groups.push("system:authenticated".to_owned());
-    Ok(Peer { user, groups })
+    groups.push(AUTHENTICATED.to_owned());
+    Ok(Peer {
+        user,
+        groups,
+        ..Peer::default()
+    })
 }
 
 fn provider() -> Arc<CryptoProvider> {

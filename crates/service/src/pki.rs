@@ -15,6 +15,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509CertificationRequest};
 
 /// How long the authority itself is valid.
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -48,12 +49,18 @@ pub enum Error {
     },
 }
 
+/// A subject's name can carry this many organizations, because rcgen keeps one value for each type of attribute and the
+/// second stands under the type's number.
+const MAX_GROUPS: usize = 2;
+/// The number of the attribute "organization" (X.520).
+const ORGANIZATION: [u64; 4] = [2, 5, 4, 10];
+
 /// Who a certificate is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// The common name: the user.
     pub user: String,
-    /// The organizations: the groups.
+    /// The organizations: the groups, at most two.
     pub groups: Vec<String>,
     /// DNS names and addresses that it may serve; empty for a client.
     pub server_names: Vec<String>,
@@ -186,7 +193,12 @@ impl Authority {
     /// [`Error::Certificate`].
     pub fn issue(&self, subject: &Subject, now: Timestamp) -> Result<Credentials, Error> {
         let key = KeyPair::generate().map_err(certificate_error("make key of", &subject.user))?;
-        let certificate = member_params(subject, now)?
+        let usage = Usage {
+            client: true,
+            server: !subject.server_names.is_empty(),
+            lifetime: CERTIFICATE_LIFETIME,
+        };
+        let certificate = member_params(subject, usage, now)?
             .signed_by(&key, &self.issuer)
             .map_err(certificate_error("certify", &subject.user))?;
         Ok(Credentials {
@@ -202,14 +214,98 @@ impl Authority {
     /// # Errors
     /// [`Error::Certificate`] where the request cannot be read or is not signed by its own key.
     pub fn sign(&self, csr_pem: &str, subject: &Subject, now: Timestamp) -> Result<String, Error> {
+        let usage = Usage {
+            client: true,
+            server: !subject.server_names.is_empty(),
+            lifetime: CERTIFICATE_LIFETIME,
+        };
+        self.sign_for(csr_pem, subject, usage, now)
+    }
+
+    /// As [`Authority::sign`], for a particular use.
+    ///
+    /// # Errors
+    /// As [`Authority::sign`], and where the subject has too many groups.
+    pub fn sign_for(
+        &self,
+        csr_pem: &str,
+        subject: &Subject,
+        usage: Usage,
+        now: Timestamp,
+    ) -> Result<String, Error> {
         let mut request = CertificateSigningRequestParams::from_pem(csr_pem)
             .map_err(certificate_error("read", "certificate signing request"))?;
-        request.params = member_params(subject, now)?;
+        request.params = member_params(subject, usage, now)?;
         let certificate = request
             .signed_by(&self.issuer)
             .map_err(certificate_error("certify", &subject.user))?;
         Ok(certificate.pem())
     }
+}
+
+/// What a certificate may be used for, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// To prove a caller.
+    pub client: bool,
+    /// To prove a server.
+    pub server: bool,
+    /// From now on.
+    pub lifetime: Duration,
+}
+
+/// What a signing request (PKCS#10, PEM) says of itself, and whether it asks for names that are neither DNS names nor
+/// addresses. Nothing is proven by it: its signature is checked where it is signed.
+///
+/// # Errors
+/// [`Error::Certificate`] where it cannot be read.
+pub fn read_request(csr_pem: &str) -> Result<(Subject, bool), Error> {
+    let unreadable = || {
+        certificate_error("read", "certificate signing request")(
+            rcgen::Error::CouldNotParseCertificationRequest,
+        )
+    };
+    let (_, pem) = x509_parser::pem::parse_x509_pem(csr_pem.as_bytes()).map_err(|_| unreadable())?;
+    let (_, request) = X509CertificationRequest::from_der(&pem.contents).map_err(|_| unreadable())?;
+    let name = &request.certification_request_info.subject;
+    let text =
+        |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| attribute.as_str().map(str::to_owned);
+    let mut subject = Subject {
+        user: name
+            .iter_common_name()
+            .next()
+            .and_then(|name| text(name).ok())
+            .unwrap_or_default(),
+        groups: name
+            .iter_organization()
+            .filter_map(|group| text(group).ok())
+            .collect(),
+        server_names: Vec::new(),
+    };
+    let mut has_others = false;
+    for extension in request.requested_extensions().into_iter().flatten() {
+        let ParsedExtension::SubjectAlternativeName(names) = extension else {
+            continue;
+        };
+        for name in &names.general_names {
+            match name {
+                GeneralName::DNSName(name) => subject.server_names.push((*name).to_owned()),
+                GeneralName::IPAddress(bytes) => match address(bytes) {
+                    Some(address) => subject.server_names.push(address.to_string()),
+                    None => return Err(unreadable()),
+                },
+                _ => has_others = true,
+            }
+        }
+    }
+    Ok((subject, has_others))
+}
+
+fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
+        return Some(bytes.into());
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(Into::into)
 }
 
 /// A new key and a request to certify it, both PEM.
@@ -252,18 +348,27 @@ pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), Error> {
     write().map_err(|source| fail("write", source))
 }
 
-fn member_params(subject: &Subject, now: Timestamp) -> Result<CertificateParams, Error> {
-    let mut member = params(&subject.user, &subject.groups, CERTIFICATE_LIFETIME, now);
+fn member_params(subject: &Subject, usage: Usage, now: Timestamp) -> Result<CertificateParams, Error> {
+    if subject.groups.len() > MAX_GROUPS {
+        // Silently losing a group would be worse than refusing.
+        let error = rcgen::Error::UnsupportedSignatureAlgorithm;
+        return Err(certificate_error(
+            "put more than two groups into certificate of",
+            &subject.user,
+        )(error));
+    }
+    let mut member = params(&subject.user, &subject.groups, usage.lifetime, now);
     member.subject_alt_names = CertificateParams::new(subject.server_names.clone())
         .map_err(certificate_error("name", &subject.user))?
         .subject_alt_names;
     member.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    member.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    if !subject.server_names.is_empty() {
-        member
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth);
-    }
+    member.extended_key_usages = [
+        (usage.client, ExtendedKeyUsagePurpose::ClientAuth),
+        (usage.server, ExtendedKeyUsagePurpose::ServerAuth),
+    ]
+    .into_iter()
+    .filter_map(|(is_wanted, purpose)| is_wanted.then_some(purpose))
+    .collect();
     member.use_authority_key_identifier_extension = true;
     Ok(member)
 }
@@ -276,8 +381,12 @@ fn params(
 ) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut name = DistinguishedName::new();
-    for organization in organizations {
-        name.push(DnType::OrganizationName, organization.as_str());
+    for (index, organization) in organizations.iter().enumerate() {
+        let kind = match index {
+            0 => DnType::OrganizationName,
+            _ => DnType::CustomDnType(ORGANIZATION.to_vec()),
+        };
+        name.push(kind, organization.as_str());
     }
     name.push(DnType::CommonName, common_name);
     params.distinguished_name = name;

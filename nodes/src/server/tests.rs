@@ -11,11 +11,9 @@ use super::authorize;
 fn only_the_apiserver_and_administrators_reach_into_pods() {
     let check = |user: &str, group: &str, expected: Option<Code>| {
         let mut request = Request::new(());
-        let peer = Peer {
-            user: user.to_owned(),
-            groups: vec![group.to_owned()],
-        };
-        request.extensions_mut().insert(Arc::new(peer));
+        request
+            .extensions_mut()
+            .insert(Arc::new(Peer::new(user, &[group])));
         assert_eq!(
             authorize(&request).err().map(|status| status.code()),
             expected,

@@ -41,6 +41,7 @@ mod pod_template;
 mod replica_set;
 mod replication_controller;
 mod resource_quota;
+mod review;
 mod secret;
 pub(super) mod service;
 mod service_account;
@@ -105,6 +106,12 @@ static ALL: &[&dyn Behaviour] = &[
     &stateful_set::StatefulSetStrategy,
     &around::NodeMetricsStrategy,
     &around::PodMetricsStrategy,
+    &review::TokenReviewStrategy,
+    &review::SelfSubjectReviewStrategy,
+    &review::SubjectAccessReviewStrategy,
+    &review::SelfSubjectAccessReviewStrategy,
+    &review::LocalSubjectAccessReviewStrategy,
+    &review::SelfSubjectRulesReviewStrategy,
 ];
 
 /// The behaviour of every row by its place; all versions of a kind have the one of the version that is stored.

@@ -77,15 +77,18 @@ impl Client {
             (Ipv4Addr::new(10, 96, 0, 0), 16),
             &env,
         );
+        let registry = Arc::new(registry.unwrap());
+        let modes = vec![crate::Mode::AlwaysAllow];
+        let auth = crate::auth::Auth::open(&registry, modes, crate::InFlight::default(), None, &env).unwrap();
         let state = RestState {
-            registry: Arc::new(registry.unwrap()),
+            registry,
             env,
             identity: Identity::simulated("system:apiserver", &["system:masters"]),
             shutdown: Shutdown::new(),
         };
         let door = Arc::new(Door::new(state));
         let router = Router::new().fallback(handle).with_state(Arc::clone(&door));
-        let router = router.layer(axum::middleware::from_fn(crate::auth::authenticate));
+        let router = router.layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard));
         let client = Self { door, router };
         client
             .post(
@@ -110,10 +113,7 @@ impl Client {
     }
 
     async fn ask(&self, mut request: Request<Body>) -> Answer {
-        let peer = Peer {
-            user: "kubernetes-admin".to_owned(),
-            groups: vec!["system:masters".to_owned()],
-        };
+        let peer = Peer::new("kubernetes-admin", &["system:masters"]);
         request.extensions_mut().insert(Arc::new(peer));
         let response = self.respond(request).await;
         let (parts, body) = response.into_parts();
@@ -162,10 +162,7 @@ impl Client {
             .header("accept", accept)
             .body(Body::empty())
             .unwrap();
-        let peer = Peer {
-            user: "kubernetes-admin".to_owned(),
-            groups: Vec::new(),
-        };
+        let peer = Peer::new("kubernetes-admin", &["system:masters"]);
         request.extensions_mut().insert(Arc::new(peer));
         let response = self.respond(request).await;
         assert_eq!(response.status(), 200);

@@ -21,13 +21,14 @@ mod node;
 mod pods;
 mod policy;
 mod rbac;
+mod reviews;
 mod scheduling;
 mod storage;
 
 pub use self::{
     admission_registration::*, apps::*, autoscaling::*, batch::*, certificates::*, coordination::*, core::*,
     discovery::*, events::*, extensions::*, flow_control::*, metrics::*, networking::*, node::*, pods::*,
-    policy::*, rbac::*, scheduling::*, storage::*,
+    policy::*, rbac::*, reviews::*, scheduling::*, storage::*,
 };
 
 /// Makes the list of rows and numbers them.
@@ -98,6 +99,12 @@ rows! {
     EVENTS_EVENT,
     NODE_METRICS,
     POD_METRICS,
+    TOKEN_REVIEW,
+    SELF_SUBJECT_REVIEW,
+    SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    LOCAL_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_RULES_REVIEW,
 }
 
 const META_FIELDS: &[&str] = &["metadata.name", "metadata.namespace"];

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{
     ServiceAccount,
 };
 
-use super::{ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, Place, READ_WRITE, Resource, own};
+use super::{ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, Place, READ_WRITE, Resource, Subresource, own};
 use crate::object::BuiltIn;
 
 /// Namespaces: the scope of most names.
@@ -83,7 +83,13 @@ pub static SERVICE_ACCOUNT: &Resource = &Resource {
     categories: &[],
     namespaced: true,
     verbs: ALL_VERBS,
-    subresources: &[],
+    subresources: &[Subresource {
+        name: "token",
+        group: "authentication.k8s.io",
+        version: "v1",
+        kind: "TokenRequest",
+        verbs: &["create"],
+    }],
     selectable_fields: META_FIELDS,
     store_prefix: "/serviceaccounts/",
     api_version: "v1",
