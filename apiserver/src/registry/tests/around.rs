@@ -19,11 +19,7 @@ fn approved() -> Value {
 #[tokio::test]
 async fn a_certificate_is_asked_for_approved_and_issued_by_different_hands() {
     let bench = Bench::new().await;
-    let eva = Context::new(Arc::new(Peer {
-        user: "eva".to_owned(),
-        groups: vec!["dev".to_owned()],
-        ..Peer::anonymous()
-    }));
+    let eva = Context::new(Arc::new(Peer::new("eva", &["dev"])));
     let request = json!({
         "metadata": {"name": "c"},
         "spec": {"request": PEM, "signerName": "example.com/s", "usages": ["client auth"], "username": "root", "uid": "1"},

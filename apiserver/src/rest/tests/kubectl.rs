@@ -21,10 +21,7 @@ impl Server {
         let router = client
             .router
             .layer(from_fn(|mut request: Request<Body>, next: Next| async {
-                let peer = Peer {
-                    user: "kubernetes-admin".to_owned(),
-                    groups: vec!["system:masters".to_owned()],
-                };
+                let peer = Peer::new("kubernetes-admin", &["system:masters"]);
                 request.extensions_mut().insert(Arc::new(peer));
                 next.run(request).await
             }));
