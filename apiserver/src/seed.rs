@@ -24,6 +24,7 @@ type Seed = (&'static Resource, Value);
 /// # Errors
 /// [`ApiError`] of the first object that could not be created.
 pub async fn seed(registry: &Registry, address: SocketAddr) -> Result<(), ApiError> {
+    let _unwatched = registry.unwatched();
     let namespaces = NAMESPACES.map(|name| {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         (kinds::NAMESPACE, namespace)

@@ -103,7 +103,7 @@ impl Attributes {
             "requestKind": kind,
             "requestResource": resource,
             "operation": self.operation.as_str(),
-            "userInfo": {"username": self.peer.user, "groups": self.peer.groups},
+            "userInfo": user_info(&self.peer),
             "dryRun": self.dry_run,
         });
         let mut set = |name: &str, value: &str| {
@@ -133,6 +133,18 @@ impl Attributes {
     pub fn forbidden(&self, why: impl std::fmt::Display) -> ApiError {
         ApiError::forbidden(self.resource, &self.name, why)
     }
+}
+
+/// The caller, as `UserInfo` of `authentication.k8s.io/v1`.
+fn user_info(peer: &Peer) -> Value {
+    let mut user = json!({"username": peer.user, "groups": peer.groups});
+    if !peer.uid.is_empty() {
+        user["uid"] = peer.uid.as_str().into();
+    }
+    if !peer.extra.is_empty() {
+        user["extra"] = json!(peer.extra);
+    }
+    user
 }
 
 /// The labels of an object; none where the JSON is no object.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     Attributes, Lookup, Objects, Operation,
     attributes::labels,
-    cel::{Bindings, Expression},
+    cel::{Bindings, Expression, Wanted},
 };
 
 /// Selectors on the namespace's labels and on the object's.
@@ -84,7 +84,10 @@ pub(crate) struct Conditions(Vec<(String, Result<Expression, String>)>);
 
 impl Conditions {
     pub fn new(conditions: Option<Vec<MatchCondition>>) -> Self {
-        let compile = |own: MatchCondition| (own.name, Expression::compile(&own.expression));
+        let compile = |own: MatchCondition| {
+            let expression = Expression::compile(&own.expression, Wanted::Bool);
+            (own.name, expression)
+        };
         Self(conditions.unwrap_or_default().into_iter().map(compile).collect())
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Attributes, Lookup, Objects, Operation, Verdict,
     attributes::labels,
-    cel::{Bindings, Expression},
+    cel::{Bindings, Expression, Wanted},
     matching::{Conditions, Selectors},
     rules::Rules,
     webhook::FailurePolicy,
@@ -100,14 +100,17 @@ impl Policy {
                 .variables
                 .into_iter()
                 .flatten()
-                .map(|own| (own.name, Expression::compile(&own.expression)))
+                .map(|own| (own.name, Expression::compile(&own.expression, Wanted::Any)))
                 .collect(),
             validations: spec.validations.into_iter().flatten().map(Check::new).collect(),
             annotations: spec
                 .audit_annotations
                 .into_iter()
                 .flatten()
-                .map(|own| (own.key, Expression::compile(&own.value_expression)))
+                .map(|own| {
+                    let value = Expression::compile(&own.value_expression, Wanted::StringOrNull);
+                    (own.key, value)
+                })
                 .collect(),
             bindings: Vec::new(),
         }
@@ -172,13 +175,16 @@ impl Constraints {
 impl Check {
     fn new(own: Validation) -> Self {
         Self {
-            expression: Expression::compile(&own.expression),
+            expression: Expression::compile(&own.expression, Wanted::Bool),
             text: own.expression.trim().to_owned(),
             message: own
                 .message
                 .map(|text| text.trim().to_owned())
                 .filter(|text| !text.is_empty()),
-            message_expression: own.message_expression.as_deref().map(Expression::compile),
+            message_expression: own
+                .message_expression
+                .as_deref()
+                .map(|text| Expression::compile(text, Wanted::String)),
             reason: own
                 .reason
                 .as_deref()

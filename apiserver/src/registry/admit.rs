@@ -7,7 +7,7 @@ use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -36,6 +36,8 @@ pub(super) struct Admission {
     /// The kinds that a snapshot is made of.
     kinds: Vec<&'static Resource>,
     backends: Arc<LateBackends>,
+    /// Whether webhooks and policies are passed by; see [`Registry::unwatched`].
+    is_unwatched: AtomicBool,
     pub dispatcher: Dispatcher,
 }
 
@@ -61,6 +63,7 @@ impl Admission {
             kinds: kinds.collect(),
             dispatcher: Dispatcher::new(env, Arc::clone(&backends) as Arc<dyn Backends>),
             backends,
+            is_unwatched: AtomicBool::new(false),
         }
     }
 
@@ -129,8 +132,19 @@ impl Registry {
         let _ = self.admission.backends.0.set(backends);
     }
 
+    /// Passes webhooks and policies by for as long as the answer lives: for what the server needs before its doors
+    /// open. A webhook that runs in the cluster could not answer yet, and would keep the cluster from starting.
+    #[must_use]
+    pub(crate) fn unwatched(&self) -> Unwatched<'_> {
+        self.admission.is_unwatched.store(true, Ordering::Release);
+        Unwatched(&self.admission)
+    }
+
     /// The passage of a write that somebody wants to see; `None` for most.
     pub(super) fn passage(&self, write: &Write) -> Option<Passage> {
+        if self.admission.is_unwatched.load(Ordering::Acquire) {
+            return None;
+        }
         let snapshot = self.admission.snapshot(self);
         let interest = |operation, resource: &'static Resource, subresource: &str| {
             // Webhooks see the version that is stored, whichever one the caller speaks.
@@ -256,6 +270,15 @@ impl Registry {
         let verdict = dispatcher.validate(snapshot, &attributes, &objects, self).await?;
         warnings.extend(verdict.warnings);
         Ok(warnings)
+    }
+}
+
+/// While this lives, nobody is asked about writes.
+pub(crate) struct Unwatched<'a>(&'a Admission);
+
+impl Drop for Unwatched<'_> {
+    fn drop(&mut self) {
+        self.0.is_unwatched.store(false, Ordering::Release);
     }
 }
 

@@ -346,9 +346,12 @@ impl Registry {
         refuse_invalid(resource, new, mistakes)?;
         if part == Part::Main {
             self.complete_definition(new)?;
+        }
+        let is_wanted = matches!(part, Part::Main | Part::Named(_));
+        if is_wanted {
             self.admit_valid(Operation::Update, new, Some(&*old))?;
         }
-        let reserved = if part == Part::Main {
+        let reserved = if is_wanted {
             self.reserve(ctx, new, Some(&*old))?
         } else {
             Reserved::default()

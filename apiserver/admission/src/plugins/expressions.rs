@@ -6,7 +6,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingWebhookConfiguration,
 };
 
-use crate::cel::Expression;
+use crate::cel::{Expression, Wanted};
 
 /// What is wrong with the object's expressions.
 pub(super) fn mistakes(object: &dyn Object) -> Vec<FieldError> {
@@ -35,13 +35,18 @@ fn judge_policy(errors: &mut Vec<FieldError>, policy: &ValidatingAdmissionPolicy
     judge_conditions(errors, spec.match_conditions.as_ref(), &path);
     for (index, own) in spec.variables.iter().flatten().enumerate() {
         let path = path.child("variables").index(index).child("expression");
-        judge(errors, &own.expression, &path);
+        judge(errors, &own.expression, Wanted::Any, &path);
     }
     for (index, own) in spec.validations.iter().flatten().enumerate() {
         let path = path.child("validations").index(index);
-        judge(errors, &own.expression, &path.child("expression"));
+        judge(errors, &own.expression, Wanted::Bool, &path.child("expression"));
         if let Some(expression) = &own.message_expression {
-            judge(errors, expression, &path.child("messageExpression"));
+            judge(
+                errors,
+                expression,
+                Wanted::String,
+                &path.child("messageExpression"),
+            );
         }
     }
     for (index, own) in spec.audit_annotations.iter().flatten().enumerate() {
@@ -49,19 +54,19 @@ fn judge_policy(errors: &mut Vec<FieldError>, policy: &ValidatingAdmissionPolicy
             .child("auditAnnotations")
             .index(index)
             .child("valueExpression");
-        judge(errors, &own.value_expression, &path);
+        judge(errors, &own.value_expression, Wanted::StringOrNull, &path);
     }
 }
 
 fn judge_conditions(errors: &mut Vec<FieldError>, conditions: Option<&Vec<MatchCondition>>, path: &Path) {
     for (index, own) in conditions.into_iter().flatten().enumerate() {
         let path = path.child("matchConditions").index(index).child("expression");
-        judge(errors, &own.expression, &path);
+        judge(errors, &own.expression, Wanted::Bool, &path);
     }
 }
 
-fn judge(errors: &mut Vec<FieldError>, expression: &str, path: &Path) {
-    if let Err(why) = Expression::compile(expression) {
+fn judge(errors: &mut Vec<FieldError>, expression: &str, wanted: Wanted, path: &Path) {
+    if let Err(why) = Expression::compile(expression, wanted) {
         errors.push(FieldError::invalid(path, expression, why));
     }
 }

@@ -135,8 +135,10 @@ pub fn validate(
     object: &dyn Object,
     old: Option<&dyn Object>,
 ) -> Result<(), ApiError> {
-    let judged = match (operation, object.downcast_ref::<Pod>()) {
-        (Operation::Create, Some(pod)) => limits::judge_pod(cluster.limits(object.namespace()), pod),
+    let judged = match object.downcast_ref::<Pod>() {
+        Some(pod) if operation == Operation::Create || is_resized(pod, old) => {
+            limits::judge_pod(cluster.limits(object.namespace()), pod)
+        }
         _ => Ok(()),
     };
     let judged = judged.and_then(|()| match object.downcast_ref::<PersistentVolumeClaim>() {
@@ -153,6 +155,17 @@ pub fn validate(
         return Ok(());
     }
     Err(ApiError::invalid(object.resource(), object.name(), mistakes))
+}
+
+/// Whether a pod's containers shall get something else than they have.
+fn is_resized(pod: &Pod, old: Option<&dyn Object>) -> bool {
+    let Some(old) = old.and_then(|old| old.downcast_ref::<Pod>()) else {
+        return false;
+    };
+    let sides = [resources::Side::Requests, resources::Side::Limits];
+    sides
+        .iter()
+        .any(|side| resources::of_pod(pod, *side) != resources::of_pod(old, *side))
 }
 
 /// The refusal of an object, which may still be without a name of its own.

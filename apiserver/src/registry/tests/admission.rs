@@ -304,6 +304,25 @@ async fn services_lead_to_webhooks() {
 }
 
 #[tokio::test]
+async fn a_webhook_that_is_away_keeps_no_cluster_from_starting() {
+    let (bench, hooks) = (Bench::new().await, Webhooks::start().await);
+    let mut away = webhook(&hooks, "away");
+    away["clientConfig"]["url"] = "https://127.0.0.1:1/x".into();
+    away["rules"] =
+        json!([{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}]);
+    configure(&bench, VALIDATING, "v", json!([away])).await;
+    let reopened = bench.reopened();
+    crate::seed::seed(&reopened, "127.0.0.1:6444".parse().unwrap())
+        .await
+        .unwrap();
+    let body = config_map("a", "1").to_string().into();
+    let outcome = reopened
+        .create(&Context::internal(), kinds::CONFIG_MAP, "default", "a", body)
+        .await;
+    assert_eq!(outcome.unwrap_err().code(), 500);
+}
+
+#[tokio::test]
 async fn selectors_and_conditions_choose() {
     let (bench, hooks) = (Bench::new().await, Webhooks::start().await);
     hooks.on("judge", |review| deny(review, "no"));
