@@ -24,9 +24,23 @@ fn main() -> std::io::Result<()> {
     }
     report("before", 0, Instant::now())?;
     let start = Instant::now();
+    let _ = coracle_api::schema::builtin("v1", "Pod");
+    report(
+        "shapes of all types",
+        coracle_api::schema::table::TEXT.len(),
+        start,
+    )?;
+    let start = Instant::now();
+    let _ = coracle_api::protobuf::to_json(b"k8s\0", Some(("v1", "Pod")));
+    report(
+        "protobuf of all types",
+        coracle_api::schema::table::TEXT.len(),
+        start,
+    )?;
+    let start = Instant::now();
     let mut bytes = 0;
     for ((group, version), kinds) in &groups {
-        let document = v3(group, version, kinds, VERSION).to_string();
+        let document = v3(group, version, kinds, VERSION);
         bytes += document.len();
         if let Some(folder) = &folder {
             let name = if group.is_empty() { "core" } else { group };
@@ -49,9 +63,14 @@ fn main() -> std::io::Result<()> {
 
 fn report(what: &str, bytes: usize, start: Instant) -> std::io::Result<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let memory: Vec<&str> = status
+    let memory: Vec<String> = status
         .lines()
-        .filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"))
+        .filter(|line| {
+            ["VmHWM", "VmRSS", "RssAnon"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
     println!(
         "{what}: {bytes} bytes in {:?}; {}",

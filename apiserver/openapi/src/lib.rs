@@ -117,7 +117,36 @@ impl Kind {
 
 /// The document of OpenAPI version 3 for one version of a group. `kinds` are those of this group and version;
 /// `version` is what `info.version` says.
-pub fn v3(group: &str, group_version: &str, kinds: &[Kind], version: &str) -> Value {
+///
+/// As a tree the document would take some twenty times its length, so it is written piece by piece.
+pub fn v3(group: &str, group_version: &str, kinds: &[Kind], version: &str) -> String {
+    let (mut definitions, mut all) = (String::new(), String::new());
+    for (name, schema) in schemas(kinds) {
+        push(&mut definitions, &name, &schema);
+    }
+    let root = root(group, group_version);
+    for kind in kinds {
+        for (path, item) in paths::of(&root, kind) {
+            push(&mut all, &path, &item);
+        }
+    }
+    let info = json!({ "title": TITLE, "version": version });
+    let security = json!({
+        "BearerToken": {
+            "type": "apiKey",
+            "description": "Bearer token",
+            "name": "authorization",
+            "in": "header",
+        },
+    });
+    format!(
+        "{{\"openapi\":\"3.0.0\",\"info\":{info},\"paths\":{{{all}}},\
+         \"components\":{{\"schemas\":{{{definitions}}},\"securitySchemes\":{security}}}}}"
+    )
+}
+
+/// The schemas of the kinds and of all that these are made of, by name.
+fn schemas(kinds: &[Kind]) -> Map<String, Value> {
     let mut schemas = types::definitions(kinds);
     for kind in kinds {
         let name = kind.definition();
@@ -129,27 +158,15 @@ pub fn v3(group: &str, group_version: &str, kinds: &[Kind], version: &str) -> Va
         }
     }
     complete::all(&mut schemas);
-    let root = root(group, group_version);
-    let mut all = Map::new();
-    for kind in kinds {
-        paths::add(&mut all, &root, kind);
-    }
-    json!({
-        "openapi": "3.0.0",
-        "info": { "title": TITLE, "version": version },
-        "paths": all,
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "BearerToken": {
-                    "type": "apiKey",
-                    "description": "Bearer token",
-                    "name": "authorization",
-                    "in": "header",
-                },
-            },
-        },
-    })
+    schemas
+}
+
+/// Adds a field to an object that is written as text.
+fn push(text: &mut String, key: &str, value: &Value) {
+    use std::fmt::Write as _;
+    let comma = if text.is_empty() { "" } else { "," };
+    // Writing to text does not fail.
+    let _ = write!(text, "{comma}{}:{value}", Value::from(key));
 }
 
 /// `/api/v1`, or `/apis/apps/v1`.

@@ -29,8 +29,9 @@ const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions
 const PATCH_BODY: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 
-/// Adds the paths of `kind` below `root`.
-pub(crate) fn add(paths: &mut Map<String, Value>, root: &str, kind: &Kind) {
+/// The paths of `kind` below `root`.
+pub(crate) fn of(root: &str, kind: &Kind) -> Map<String, Value> {
+    let mut paths = Map::new();
     let describe = Describe::new(kind);
     let collection = if kind.namespaced {
         format!("{root}/namespaces/{{namespace}}/{}", kind.plural)
@@ -43,7 +44,7 @@ pub(crate) fn add(paths: &mut Map<String, Value>, root: &str, kind: &Kind) {
             suffix: "ForAllNamespaces",
             ..Describe::new(kind)
         };
-        let item = item(&[("get", everywhere.list())], &[]);
+        let item = item(vec![("get", everywhere.list())], &[]);
         paths.insert(format!("{root}/{}", kind.plural), item);
     }
     let mut operations = Vec::new();
@@ -57,27 +58,28 @@ pub(crate) fn add(paths: &mut Map<String, Value>, root: &str, kind: &Kind) {
         operations.push(("delete", describe.delete_collection()));
     }
     if !operations.is_empty() {
-        paths.insert(collection.clone(), item(&operations, &namespace(kind)));
+        paths.insert(collection.clone(), item(operations, &namespace(kind)));
     }
     let named = format!("{collection}/{{name}}");
     let mut parameters = vec![parameters::path("name", &format!("Name of the {}.", kind.kind))];
     parameters.extend(namespace(kind));
     let operations = describe.object(&kind.verbs, None);
     if !operations.is_empty() {
-        paths.insert(named.clone(), item(&operations, &parameters));
+        paths.insert(named.clone(), item(operations, &parameters));
     }
     for part in &kind.parts {
         let operations = describe.object(&part.verbs, Some(part));
         if !operations.is_empty() {
-            paths.insert(format!("{named}/{}", part.name), item(&operations, &parameters));
+            paths.insert(format!("{named}/{}", part.name), item(operations, &parameters));
         }
     }
+    paths
 }
 
-fn item(operations: &[(&str, Value)], parameters: &[Value]) -> Value {
+fn item(operations: Vec<(&str, Value)>, parameters: &[Value]) -> Value {
     let mut item: Map<String, Value> = operations
-        .iter()
-        .map(|(method, operation)| ((*method).to_owned(), operation.clone()))
+        .into_iter()
+        .map(|(method, operation)| (method.to_owned(), operation))
         .collect();
     let mut parameters = parameters.to_vec();
     parameters.extend(PRETTY.iter().map(|name| parameters::query(name)));

@@ -1,16 +1,31 @@
 #![allow(missing_docs)]
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use coracle_api::kinds::{DEPLOYMENT, POD, RESOURCES, SERVICE};
 
 use super::*;
 
-fn document(resource: &Resource) -> Value {
-    let kinds: Vec<Kind> = RESOURCES
+fn parse(document: &str) -> Value {
+    serde_json::from_str(document).unwrap()
+}
+
+static DOCUMENTS: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
+    let mut groups: BTreeMap<&str, Vec<Kind>> = BTreeMap::new();
+    for resource in RESOURCES {
+        let kinds = groups.entry(resource.api_version).or_default();
+        kinds.push(Kind::from(*resource));
+    }
+    let document = |kinds: &[Kind]| parse(&v3(&kinds[0].group, &kinds[0].version, kinds, "v1.33.0"));
+    groups
         .iter()
-        .filter(|other| other.group == resource.group && other.version == resource.version)
-        .map(|resource| Kind::from(*resource))
-        .collect();
-    v3(resource.group, resource.version, &kinds, "v1.33.0")
+        .map(|(api_version, kinds)| (*api_version, document(kinds)))
+        .collect()
+});
+
+fn document(resource: &Resource) -> &'static Value {
+    &DOCUMENTS[resource.api_version]
 }
 
 fn check(document: &Value, pointer: &str, expected: Value) {
@@ -22,44 +37,44 @@ fn fields_say_what_they_are_and_how_they_merge() {
     let apps = document(DEPLOYMENT);
     let spec = "/components/schemas/io.k8s.api.apps.v1.DeploymentSpec/properties";
     check(
-        &apps,
+        apps,
         &format!("{spec}/strategy/x-kubernetes-patch-strategy"),
         json!("retainKeys"),
     );
     check(
-        &apps,
+        apps,
         &format!("{spec}/strategy/allOf"),
         json!([{ "$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy" }]),
     );
     assert!(apps.pointer(&format!("{spec}/strategy/description")).is_some());
     let pod = "/components/schemas/io.k8s.api.core.v1.PodSpec/properties";
     check(
-        &apps,
+        apps,
         &format!("{pod}/containers/x-kubernetes-list-type"),
         json!("map"),
     );
     check(
-        &apps,
+        apps,
         &format!("{pod}/containers/x-kubernetes-list-map-keys"),
         json!(["name"]),
     );
     check(
-        &apps,
+        apps,
         &format!("{pod}/containers/x-kubernetes-patch-merge-key"),
         json!("name"),
     );
     check(
-        &apps,
+        apps,
         &format!("{pod}/volumes/x-kubernetes-patch-strategy"),
         json!("merge,retainKeys"),
     );
     check(
-        &apps,
+        apps,
         "/components/schemas/io.k8s.api.apps.v1.Deployment/x-kubernetes-group-version-kind",
         json!([{ "group": "apps", "kind": "Deployment", "version": "v1" }]),
     );
     check(
-        &apps,
+        apps,
         "/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector/x-kubernetes-map-type",
         json!("atomic"),
     );
@@ -83,29 +98,29 @@ fn every_kind_has_paths_and_can_be_patched_with_field_validation() {
     let apps = document(DEPLOYMENT);
     let item = "/paths/~1apis~1apps~1v1~1namespaces~1{namespace}~1deployments";
     check(
-        &apps,
+        apps,
         &format!("{item}/post/operationId"),
         json!("createAppsV1NamespacedDeployment"),
     );
     check(
-        &apps,
+        apps,
         &format!("{item}/delete/operationId"),
         json!("deleteAppsV1CollectionNamespacedDeployment"),
     );
     check(
-        &apps,
+        apps,
         "/paths/~1apis~1apps~1v1~1deployments/get/operationId",
         json!("listAppsV1DeploymentForAllNamespaces"),
     );
     let scale = format!("{item}~1{{name}}~1scale/patch/x-kubernetes-group-version-kind");
     check(
-        &apps,
+        apps,
         &scale,
         json!({ "group": "autoscaling", "kind": "Scale", "version": "v1" }),
     );
     let core = document(POD);
     check(
-        &core,
+        core,
         "/paths/~1api~1v1~1nodes~1{name}/get/operationId",
         json!("readCoreV1Node"),
     );
@@ -127,10 +142,9 @@ fn references(value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn every_reference_leads_somewhere() {
-    for resource in RESOURCES {
-        let document = document(resource);
+    for document in DOCUMENTS.values() {
         let mut found = Vec::new();
-        references(&document, &mut found);
+        references(document, &mut found);
         for reference in found {
             let name = reference.strip_prefix("#/components/schemas/").unwrap();
             assert!(
@@ -156,7 +170,7 @@ fn custom_kinds_are_described_alike() {
             "properties": { "spec": { "type": "object", "properties": { "cron": { "type": "string" } } } },
         })),
     };
-    let document = v3("stable.example.com", "v1", &[kind], "v1.33.0");
+    let document = parse(&v3("stable.example.com", "v1", &[kind], "v1.33.0"));
     let schema = "/components/schemas/com.example.stable.v1.CronTab";
     check(
         &document,
@@ -184,7 +198,7 @@ fn version_2_has_the_same_in_its_own_form() {
         let group = (resource.group.to_owned(), resource.version.to_owned());
         (group.0, group.1, vec![Kind::from(resource)])
     });
-    let document: Value = serde_json::from_str(&v2(&groups, "v1.33.0")).unwrap();
+    let document = parse(&v2(&groups, "v1.33.0"));
     check(&document, "/swagger", json!("2.0"));
     let spec = "/definitions/io.k8s.api.apps.v1.DeploymentSpec/properties";
     check(

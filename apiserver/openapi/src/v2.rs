@@ -1,26 +1,28 @@
 //! OpenAPI version 2: the same documents in one, in the older form.
 //!
-//! The whole is some megabytes, so it is written group by group; only one group is in memory as a tree.
+//! The whole is some megabytes, so it is written kind by kind; of schemas, one group's are in memory as a tree.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Kind, TITLE, v3};
+use super::{Kind, TITLE, paths, push, root, schemas};
 
 const REFERENCE_3: &str = "#/components/schemas/";
 const REFERENCE_2: &str = "#/definitions/";
 
 /// The document of OpenAPI version 2. `groups` are all versions of all groups with their kinds.
 pub fn v2(groups: &[(String, String, Vec<Kind>)], version: &str) -> String {
-    let (mut paths, mut definitions) = (String::new(), String::new());
+    let (mut all, mut definitions) = (String::new(), String::new());
     let mut known = BTreeSet::new();
     for (group, group_version, kinds) in groups {
-        let mut document = v3(group, group_version, kinds, version);
-        for (path, item) in take(document.pointer_mut("/paths")) {
-            push(&mut paths, &path, &path_item(item));
+        let root = root(group, group_version);
+        for kind in kinds {
+            for (path, item) in paths::of(&root, kind) {
+                push(&mut all, &path, &path_item(item));
+            }
         }
-        for (name, mut schema) in take(document.pointer_mut("/components/schemas")) {
+        for (name, mut schema) in schemas(kinds) {
             if !known.contains(&name) {
                 convert_schema(&mut schema);
                 push(&mut definitions, &name, &schema);
@@ -33,7 +35,7 @@ pub fn v2(groups: &[(String, String, Vec<Kind>)], version: &str) -> String {
         "BearerToken": { "description": "Bearer token", "in": "header", "name": "authorization", "type": "apiKey" },
     });
     format!(
-        "{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{{paths}}},\"definitions\":{{{definitions}}},\
+        "{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{{all}}},\"definitions\":{{{definitions}}},\
          \"securityDefinitions\":{security},\"security\":[{{\"BearerToken\":[]}}]}}"
     )
 }
@@ -43,16 +45,6 @@ fn take(value: Option<&mut Value>) -> Map<String, Value> {
         Some(Value::Object(fields)) => std::mem::take(fields),
         _ => Map::new(),
     }
-}
-
-/// Adds a field to an object that is written as text.
-fn push(text: &mut String, key: &str, value: &Value) {
-    if !text.is_empty() {
-        text.push(',');
-    }
-    text.push_str(&Value::from(key).to_string());
-    text.push(':');
-    text.push_str(&value.to_string());
 }
 
 fn path_item(mut item: Value) -> Value {

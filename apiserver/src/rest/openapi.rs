@@ -214,7 +214,7 @@ impl OpenApi {
         }
         let make = move || {
             let kinds = catalog.groups.get(&place).map_or(&[][..], |group| &group.kinds);
-            coracle_openapi::v3(&place.0, &place.1, kinds, GIT_VERSION).to_string()
+            coracle_openapi::v3(&place.0, &place.1, kinds, GIT_VERSION)
         };
         let mut response = self.answer(&present, headers, make).await?;
         if hash.is_some() {

@@ -25,6 +25,14 @@ const HEAD: &str = "\
 
 /// Writes the table.
 pub fn generate() -> Result<()> {
+    let (path, text) = table()?;
+    std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
+/// Where the table is and what the sources say it should be.
+fn table() -> Result<(PathBuf, String)> {
     let metadata = Command::new("cargo")
         .args(["metadata", "--format-version", "1", "--offline"])
         .output()
@@ -41,10 +49,7 @@ pub fn generate() -> Result<()> {
         .get("workspace_root")
         .and_then(|root| root.as_str())
         .context("find the workspace")?;
-    let path = PathBuf::from(root).join("crates/api/src/schema/table.txt");
-    std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-    println!("{} types in {}", types.len(), path.display());
-    Ok(())
+    Ok((PathBuf::from(root).join("crates/api/src/schema/table.txt"), text))
 }
 
 /// The `src` folder of a dependency.
@@ -123,4 +128,15 @@ fn flags(of: &Type, field: &Field) -> Result<String> {
         write!(flags, " default={default}")?;
     }
     Ok(flags)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_table_is_what_the_sources_say() {
+        let (path, text) = super::table().unwrap();
+        let committed = std::fs::read_to_string(path).unwrap();
+        // Not assert_eq: two thousand lines help nobody.
+        assert!(committed == text, "run `cargo run -p xtask -- schema`");
+    }
 }

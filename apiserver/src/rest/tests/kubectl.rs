@@ -118,8 +118,24 @@ async fn generators_explain_and_lists() {
         ),
         ("get pdb p -o jsonpath={.spec.minAvailable}", "0"),
         ("create quota q --hard=pods=3", "resourcequota/q created"),
+        (
+            "autoscale deployment web --max=3",
+            "horizontalpodautoscaler.autoscaling/web autoscaled",
+        ),
+        (
+            "create clusterrole reader --verb=get --resource=nodes",
+            "clusterrole.rbac.authorization.k8s.io/reader created",
+        ),
+        (
+            "create clusterrolebinding reader --clusterrole=reader --group=readers",
+            "clusterrolebinding.rbac.authorization.k8s.io/reader created",
+        ),
         ("apply -f -", "configmap/one created\nconfigmap/two created"),
         ("apply -f -", "configmap/one unchanged\nconfigmap/two unchanged"),
+        (
+            "apply --server-side -f -",
+            "configmap/one serverside-applied\nconfigmap/two serverside-applied",
+        ),
         (
             "delete configmap one --grace-period=0",
             "configmap \"one\" deleted",
