@@ -506,3 +506,35 @@ async fn an_approved_request_is_signed() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn an_apply_that_creates_needs_leave_to_create() {
+    let server = Server::new().await;
+    let patcher = json!({
+        "metadata": {"name": "patcher"},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"]}],
+    });
+    server.put(&format!("{ROLES}/clusterroles"), &patcher).await;
+    let path = format!("{ROLES}/namespaces/default/rolebindings");
+    server.put(&path, &binding("bob", "patcher", "bob")).await;
+    let apply = |peer: Peer| {
+        let config =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b"}});
+        let request = Request::patch("/api/v1/namespaces/default/configmaps/a?fieldManager=bob")
+            .header("content-type", "application/apply-patch+yaml")
+            .body(Body::from(config.to_string()))
+            .unwrap();
+        let server = &server;
+        async move { server.ask(&peer, request).await }
+    };
+    let (code, answer) = apply(person("bob")).await;
+    assert_eq!(
+        (code, answer["message"].as_str().unwrap()),
+        (
+            403,
+            r#"configmaps is forbidden: User "bob" cannot create resource "configmaps" in API group "" in the namespace "default""#
+        )
+    );
+    assert_eq!(apply(root()).await.0, 201);
+    assert_eq!(apply(person("bob")).await.0, 200);
+}

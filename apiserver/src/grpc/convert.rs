@@ -204,6 +204,9 @@ pub(super) fn apply(kinds: &Snapshot, request: pb::ApplyRequest) -> Result<Write
     if object.revision != 0 {
         body = at_revision(&body, object.revision)?;
     }
+    if request.subresource != "scale" {
+        body = with_kind(&body, target.resource)?;
+    }
     Ok(Write::Apply {
         target,
         subresource: request.subresource,
@@ -364,6 +367,18 @@ fn at_revision(body: &[u8], revision: i64) -> Result<Bytes, ApiError> {
         .and_then(serde_json::Value::as_object_mut)
     {
         metadata.insert("resourceVersion".to_owned(), revision.to_string().into());
+    }
+    serde_json::to_vec(&json)
+        .map(Bytes::from)
+        .map_err(ApiError::internal)
+}
+
+/// The body with the kind that the request names beside it, where it names none itself.
+fn with_kind(body: &[u8], resource: &Resource) -> Result<Bytes, ApiError> {
+    let mut json: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    for (field, text) in [("apiVersion", resource.api_version), ("kind", resource.kind)] {
+        json.entry(field).or_insert_with(|| text.into());
     }
     serde_json::to_vec(&json)
         .map(Bytes::from)

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, Preconditions, Registry, Target,
+    Context, Preconditions, Registry, Target, Write,
     body::decode_patched,
     change::{check_preconditions, part_of},
     managed, meta,
@@ -61,6 +61,8 @@ impl Registry {
         let mut new = decode_patched(ctx, target.resource, &merged, body)?;
         new.applied = Some(managers);
         let Some(current) = current else {
+            // The door asked whether the caller may patch.
+            self.allow_at_gate(ctx, &created_by(target))?;
             let place = (target.namespace.as_str(), target.name.as_str());
             return self.plan_create(ctx, overlay, target.resource, place, new);
         };
@@ -155,6 +157,16 @@ impl Registry {
 pub(crate) fn manager_required() -> ApiError {
     let error = FieldError::required(&Path::new("fieldManager"), "is required for apply patch");
     ApiError::invalid_kind("meta.k8s.io", "PatchOptions", "", vec![error])
+}
+
+/// The create that an apply comes to where the object is missing, as far as leave has to be asked for it.
+fn created_by(target: &Target) -> Write {
+    Write::Create {
+        resource: target.resource,
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+        body: Bytes::new(),
+    }
 }
 
 /// Reads a configuration and judges its head.

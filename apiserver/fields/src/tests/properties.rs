@@ -62,6 +62,39 @@ fn config() -> impl Strategy<Value = Value> {
         })
 }
 
+/// Any JSON, with names that a Pod has, so that it goes deep.
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        any::<bool>().prop_map(|value| json!(value)),
+        (0..3).prop_map(|value| json!(value)),
+        "[a-c]".prop_map(|value| json!(value)),
+    ];
+    let name = prop::sample::select(vec![
+        "metadata",
+        "labels",
+        "finalizers",
+        "managedFields",
+        "spec",
+        "containers",
+        "name",
+        "ports",
+        "containerPort",
+        "protocol",
+        "env",
+        "volumes",
+        "configMap",
+        "selector",
+        "a",
+    ]);
+    leaf.prop_recursive(6, 48, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| json!(items)),
+            prop::collection::btree_map(name.clone(), inner, 0..4).prop_map(|fields| json!(fields)),
+        ]
+    })
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Apply(&'static str, Value),
@@ -142,6 +175,26 @@ proptest! {
             // A container that others fill stays with what they own of it.
             let holds_others = others.paths().iter().any(|other| other.0.starts_with(&path.0));
             prop_assert!(holds_others || !left.contains(&path.0), "{path} is left in {}", object.value);
+        }
+    }
+
+    #[test]
+    fn nothing_is_too_strange(one in anything(), other in anything(), third in anything()) {
+        let pod = coracle_api::schema::builtin("v1", "Pod").unwrap();
+        for view in [pod, view(), View::any()] {
+            let fields = extract(&one, view);
+            prop_assert_eq!(FieldSet::from_value(&fields.to_value()), Some(fields.clone()));
+            let _ = remove(&other, &fields, &extract(&third, view), view);
+            let same = compare(&one, &one, view);
+            prop_assert!(same.added.is_empty() && same.modified.is_empty() && same.removed.is_empty());
+            let managers = Managers::default()
+                .update(&one, &other, view, &NOTHING, writer("one", 1))
+                .update(&other, &third, view, &NOTHING, writer("other", 2));
+            let applied = Applied { config: &one, force: true, ignored: &NOTHING };
+            if let Ok((value, managers)) = managers.apply(&third, &blank(view), applied, view, writer("one", 3)) {
+                let again = managers.clone().apply(&value, &blank(view), applied, view, writer("one", 4));
+                prop_assert_eq!(again.unwrap().1, managers);
+            }
         }
     }
 

@@ -223,6 +223,39 @@ async fn a_manifest_is_applied_document_by_document() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn configurations_are_applied_for_their_managers() {
+    let server = Server::in_memory().await;
+    let apply = |manager: &str, value: &str, force: bool| {
+        // Neither kind nor version in the body: they stand beside it.
+        let object = pb::Object {
+            name: "a".to_owned(),
+            ..object("v1", "configmaps", &json!({"data": {"key": value}})).unwrap()
+        };
+        let request = pb::ApplyRequest {
+            object: Some(object),
+            options: Some(pb::WriteOptions {
+                field_manager: manager.to_owned(),
+                ..pb::WriteOptions::default()
+            }),
+            force,
+            ..pb::ApplyRequest::default()
+        };
+        let mut objects = server.objects();
+        async move { objects.apply(request).await.map(tonic::Response::into_inner) }
+    };
+    assert!(apply("one", "1", false).await.unwrap().created);
+    assert!(!apply("one", "2", false).await.unwrap().created);
+    let conflict = apply("other", "3", false).await.unwrap_err();
+    assert_eq!(
+        carried(&conflict).message(),
+        "Apply failed with 1 conflict: conflict with \"one\": .data.key"
+    );
+    assert!(apply("other", "3", true).await.is_ok());
+    let nobody = apply("", "4", true).await.unwrap_err();
+    assert_eq!(nobody.code(), Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn summaries_are_typed() {
     let server = Server::in_memory().await;
     server

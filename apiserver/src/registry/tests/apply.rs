@@ -132,6 +132,85 @@ async fn conflicts_are_told_and_force_decides_them() {
     assert!(owners(&object).contains(&r#"kubectl Apply : {"f:spec":{"f:replicas":{}}}"#.to_owned()));
 }
 
+/// As a Kubernetes cluster shows it for the Deployment of its own tutorial.
+#[tokio::test]
+async fn a_deployment_is_owned_field_by_field() {
+    let bench = Bench::new().await;
+    let mut object = deployment("web");
+    object["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80}]);
+    let creator = writer("kubectl-create");
+    let created = bench
+        .create_with(&creator, kinds::DEPLOYMENT, object.clone())
+        .await;
+    let created = json_of(&created.unwrap().entry);
+    let container = json!({
+        ".": {}, "f:image": {}, "f:imagePullPolicy": {}, "f:name": {}, "f:resources": {},
+        "f:ports": {
+            ".": {},
+            "k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}, "f:protocol": {}},
+        },
+        "f:terminationMessagePath": {}, "f:terminationMessagePolicy": {},
+    });
+    let expected = json!({
+        "f:spec": {
+            "f:progressDeadlineSeconds": {}, "f:replicas": {}, "f:revisionHistoryLimit": {}, "f:selector": {},
+            "f:strategy": {
+                "f:rollingUpdate": {".": {}, "f:maxSurge": {}, "f:maxUnavailable": {}},
+                "f:type": {},
+            },
+            "f:template": {
+                "f:metadata": {"f:labels": {".": {}, "f:app": {}}},
+                "f:spec": {
+                    "f:containers": {"k:{\"name\":\"c\"}": container},
+                    "f:dnsPolicy": {}, "f:restartPolicy": {}, "f:schedulerName": {}, "f:securityContext": {},
+                    "f:terminationGracePeriodSeconds": {},
+                },
+            },
+        },
+    });
+    assert_eq!(created["metadata"]["managedFields"][0]["fieldsV1"], expected);
+
+    // A port beside the first, under the same number: only their protocols tell them apart.
+    object["spec"]["template"]["spec"]["containers"][0]["ports"] =
+        json!([{"containerPort": 80, "protocol": "UDP"}, {"containerPort": 80}]);
+    let applied = apply(&bench, "one", object).await.unwrap();
+    let applied = json_of(&applied.entry);
+    let ports = &applied["spec"]["template"]["spec"]["containers"][0]["ports"];
+    assert_eq!(
+        ports,
+        &json!([{"containerPort": 80, "protocol": "UDP"}, {"containerPort": 80, "protocol": "TCP"}])
+    );
+    let bogus = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"template": {"spec": {"containers": [{"name": "c", "bogus": 1}]}}},
+    });
+    let error = apply(&bench, "one", bogus).await.unwrap_err();
+    assert_eq!(
+        format!("{} {}", error.code(), error.message()),
+        "500 failed to create typed patch object (default/web; apps/v1, Kind=Deployment): \
+         .spec.template.spec.containers[name=\"c\"].bogus: field not declared in schema"
+    );
+}
+
+#[tokio::test]
+async fn addresses_that_the_server_gives_are_nobodys() {
+    let bench = Bench::new().await;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+    });
+    let created = bench.create_with(&writer("one"), kinds::SERVICE, service).await;
+    let created = json_of(&created.unwrap().entry);
+    assert!(created["spec"]["clusterIP"].is_string());
+    let spec = &created["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert_eq!(spec.get("f:clusterIP"), None, "{spec}");
+    assert_eq!(spec["f:selector"], json!({}));
+    assert!(
+        spec["f:ports"]["k:{\"port\":80,\"protocol\":\"TCP\"}"].is_object(),
+        "{spec}"
+    );
+}
+
 #[tokio::test]
 async fn what_names_no_manager_is_not_tracked_until_it_is_applied() {
     let bench = Bench::new().await;

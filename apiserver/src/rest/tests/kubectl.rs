@@ -170,3 +170,82 @@ async fn generators_explain_and_lists() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+fn web(image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: 2\n  selector: {{matchLabels: \
+         {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n      - name: c\n        \
+         image: {image}\n        ports: [{{containerPort: 80}}]\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_side_apply() {
+    const APPLY: &str = "apply --server-side -f -";
+    const MANAGERS: &str = "get deployment web -o jsonpath={.metadata.managedFields[*].manager}";
+    const IMAGE: &str = "get deployment web -o jsonpath={.spec.template.spec.containers[0].image}";
+    let server = Server::start().await;
+    let applied = "deployment.apps/web serverside-applied";
+    let checks = [
+        (APPLY, "nginx:1", applied),
+        (APPLY, "nginx:1", applied),
+        ("get deployment web -o jsonpath={.metadata.generation}", "", "1"),
+        (
+            "scale deployment web --replicas=5",
+            "",
+            "deployment.apps/web scaled",
+        ),
+        (
+            APPLY,
+            "nginx:1",
+            "error: Apply failed with 1 conflict: conflict with \"kubectl\" with subresource \"scale\" using apps/v1: \
+             .spec.replicas",
+        ),
+        ("apply --server-side --force-conflicts -f -", "nginx:1", applied),
+        (MANAGERS, "", "kubectl"),
+        (
+            "set image deployment/web c=nginx:2",
+            "",
+            "deployment.apps/web image updated",
+        ),
+        (
+            "apply --server-side --field-manager=other -f -",
+            "nginx:1",
+            "error: Apply failed with 1 conflict: conflict with \"kubectl-set\" using apps/v1: \
+             .spec.template.spec.containers[name=\"c\"].image",
+        ),
+        ("delete deployment web", "", "deployment.apps \"web\" deleted"),
+        // From client-side apply to server-side apply: kubectl rewrites the managers itself.
+        ("apply -f -", "nginx:1", "deployment.apps/web created"),
+        (APPLY, "nginx:2", applied),
+        (MANAGERS, "", "kubectl kubectl-last-applied"),
+        (IMAGE, "", "nginx:2"),
+        ("diff --server-side -f -", "nginx:2", ""),
+        // And back.
+        ("apply -f -", "nginx:3", "deployment.apps/web configured"),
+        (IMAGE, "", "nginx:3"),
+        (
+            APPLY,
+            "nginx:3\n        bogus: 1",
+            "Error from server: failed to create typed patch object (default/web; apps/v1, Kind=Deployment): \
+             .spec.template.spec.containers[name=\"c\"].bogus: field not declared in schema",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (command, image, expected) in checks {
+        let stdin = if image.is_empty() {
+            String::new()
+        } else {
+            web(image)
+        };
+        let Some(printed) = server.kubectl(command, &stdin).await else {
+            eprintln!("skipped: there is no kubectl");
+            return;
+        };
+        // What kubectl says beside a conflict is its own.
+        if printed.lines().next().unwrap_or_default() != expected {
+            wrong.push(format!("{command}: {printed}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
