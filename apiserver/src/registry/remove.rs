@@ -76,7 +76,7 @@ impl Registry {
         object: &mut dyn Object,
         options: &DeleteOptions,
     ) -> Decision {
-        let has_new_finalizers = set_propagation(object, options.propagation);
+        let has_new_finalizers = set_propagation(object, options.propagation, behaviour.orphans_dependents());
         let grace = behaviour.grace_seconds(object, options.grace);
         let metadata = object.metadata();
         let is_held = metadata.finalizers.as_ref().is_some_and(|all| !all.is_empty())
@@ -109,15 +109,24 @@ enum Decision {
 }
 
 /// Writes down, as a finalizer, what the garbage collector shall do. Says whether that changed anything.
-fn set_propagation(object: &mut dyn Object, propagation: Propagation) -> bool {
-    if propagation == Propagation::Background && object.metadata().deletion_timestamp.is_some() {
+///
+/// `orphans`: whether dependents stay where the delete does not say what becomes of them.
+fn set_propagation(object: &mut dyn Object, propagation: Propagation, orphans: bool) -> bool {
+    let is_said = matches!(propagation, Propagation::Foreground | Propagation::Orphan);
+    if !is_said && object.metadata().deletion_timestamp.is_some() {
         // A repeated delete does not take back what the first one asked for.
+        return false;
+    }
+    let stands = |own: &String| matches!(own.as_str(), FOREGROUND | ORPHAN);
+    if propagation == Propagation::OfKind && object.metadata().finalizers.iter().flatten().any(stands) {
+        // Nor does one that says nothing what stands written.
         return false;
     }
     let finalizers = object.metadata_mut().finalizers.get_or_insert_default();
     let before = finalizers.clone();
     let wanted = match propagation {
-        Propagation::Background => None,
+        Propagation::OfKind if orphans => Some(ORPHAN),
+        Propagation::OfKind | Propagation::Background => None,
         Propagation::Foreground => Some(FOREGROUND),
         Propagation::Orphan => Some(ORPHAN),
     };

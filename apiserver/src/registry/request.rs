@@ -116,8 +116,10 @@ pub struct Preconditions {
 /// What becomes of the objects that a deleted one owns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Propagation {
-    /// The garbage collector deletes them afterwards.
+    /// As the kind has it: in the background, but for kinds older than garbage collection, whose dependents stay.
     #[default]
+    OfKind,
+    /// The garbage collector deletes them afterwards.
     Background,
     /// The garbage collector deletes them first.
     Foreground,

@@ -189,7 +189,8 @@ impl Wire {
             }
             (Some("Orphan"), None) | (None, Some(true)) => Propagation::Orphan,
             (Some("Foreground"), None) => Propagation::Foreground,
-            (Some("Background"), None) | (None, _) => Propagation::Background,
+            (Some("Background"), None) | (None, Some(false)) => Propagation::Background,
+            (None, None) => Propagation::OfKind,
             (Some(other), None) => {
                 let supported = ["Foreground", "Background", "Orphan"];
                 return Err(invalid(FieldError::not_supported(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use coracle_api::{ApiError, kinds};
+use coracle_api::{ApiError, Resource, kinds};
 use coracle_service::Peer;
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -14,9 +14,16 @@ use super::path::Target;
 use super::query::{self, Match, Query, ReadOptions};
 use super::render::Renderer;
 use super::{Door, body, error, logs, negotiate, watch};
-use crate::registry::{self, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Written};
+use crate::registry::{
+    self, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Propagation, Written,
+};
 
 pub(crate) mod apply;
+
+/// What who deletes a Job is told who does not say what becomes of its pods.
+const JOB_ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set \
+                           propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress \
+                           this warning";
 
 /// What a request does with the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +116,13 @@ impl Request<'_> {
     /// # Errors
     /// Whatever the door or the registry refuses.
     pub(crate) async fn serve(self, verb: Verb, body: Body) -> Result<Response, ApiError> {
+        let deprecation = deprecation(self.target.resource);
+        let mut response = self.carry_out(verb, body).await?;
+        error::warn(&mut response, deprecation.as_slice());
+        Ok(response)
+    }
+
+    async fn carry_out(self, verb: Verb, body: Body) -> Result<Response, ApiError> {
         match verb {
             Verb::Get => self.get().await,
             Verb::List => self.list().await,
@@ -213,11 +227,16 @@ impl Request<'_> {
         let (options, dry_run) = body::delete_options(&self.parts.headers, body, &self.query).await?;
         let mut context = Context::new(Arc::clone(&self.peer));
         context.options.dry_run = dry_run;
-        let deleted = self
+        let tells_orphans =
+            *self.target.resource == *kinds::JOB && options.propagation == Propagation::OfKind;
+        let mut deleted = self
             .door
             .registry
             .delete(&context, self.object()?, options)
             .await?;
+        if tells_orphans {
+            deleted.warnings.push(JOB_ORPHANS.to_owned());
+        }
         if !deleted.removed {
             let mut response = answer(StatusCode::OK, &renderer, &deleted.entry);
             error::warn(&mut response, &deleted.warnings);
@@ -325,6 +344,12 @@ fn answer(code: StatusCode, renderer: &Renderer, entry: &Entry) -> Response {
         renderer.content_type(),
         Body::from(renderer.object(&entry.json)),
     )
+}
+
+/// What who uses an API that is on its way out is told.
+fn deprecation(resource: &Resource) -> Option<String> {
+    (*resource == *kinds::ENDPOINTS)
+        .then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
 }
 
 /// The answer to something that was done to an object and is none itself: a binding, an eviction.

@@ -65,6 +65,9 @@ pub trait Behaviour: Send + Sync {
     fn fence(&self, object: &dyn Object) -> Option<Fence>;
     fn scale(&self, object: &dyn Object) -> Option<Scale>;
     fn set_scale(&self, object: &mut dyn Object, wanted: i32);
+    fn orphans_dependents(&self) -> bool {
+        false
+    }
     fn creates_on_update(&self) -> bool;
     fn is_secret(&self) -> bool;
 }
@@ -145,6 +148,9 @@ impl<S: Strategy> Behaviour for S {
     }
     fn set_scale(&self, object: &mut dyn Object, wanted: i32) {
         Strategy::set_scale(self, typed_mut(object), wanted);
+    }
+    fn orphans_dependents(&self) -> bool {
+        Strategy::orphans_dependents(self)
     }
     fn creates_on_update(&self) -> bool {
         Strategy::creates_on_update(self)

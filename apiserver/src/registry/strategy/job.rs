@@ -37,6 +37,10 @@ impl Strategy for JobStrategy {
         Some(new.spec != old.spec)
     }
 
+    fn orphans_dependents(&self) -> bool {
+        true
+    }
+
     fn fields(&self, object: &Job) -> Vec<Field> {
         let succeeded = object.status.as_ref().and_then(|status| status.succeeded);
         vec![("status.successful", succeeded.unwrap_or(0).to_string())]

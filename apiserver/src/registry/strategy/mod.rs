@@ -212,6 +212,11 @@ pub trait Strategy: Send + Sync + 'static {
     /// Sets the wanted replicas.
     fn set_scale(&self, _object: &mut Self::Kind, _wanted: i32) {}
 
+    /// Whether dependents stay where a delete does not say what becomes of them.
+    fn orphans_dependents(&self) -> bool {
+        false
+    }
+
     /// Whether a PUT may create.
     fn creates_on_update(&self) -> bool {
         false

@@ -30,6 +30,10 @@ impl Strategy for ReplicationControllerStrategy {
         Some(new.spec != old.spec)
     }
 
+    fn orphans_dependents(&self) -> bool {
+        true
+    }
+
     fn fields(&self, object: &ReplicationController) -> Vec<Field> {
         let replicas = object.status.as_ref().map_or(0, |status| status.replicas);
         vec![("status.replicas", replicas.to_string())]

@@ -292,3 +292,36 @@ async fn delete_a_collection() {
     let left = client.get(MAPS).await.expect(200);
     assert_eq!(left["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_surprises_is_warned_of() {
+    let client = Client::new().await;
+    let warnings = |answer: &Answer| -> Vec<String> {
+        let all = answer.headers.get_all("warning").iter();
+        all.map(|own| own.to_str().unwrap().to_owned()).collect()
+    };
+    let endpoints = "/api/v1/namespaces/default/endpoints";
+    let listed = client.get(endpoints).await;
+    assert_eq!(
+        warnings(&listed),
+        [r#"299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice""#]
+    );
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    let template =
+        json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "busybox"}]}});
+    for (name, query, finalizers, told) in [
+        ("unsaid", "", json!(["orphan"]), 1),
+        ("background", "?propagationPolicy=Background", json!(null), 0),
+    ] {
+        let job = json!({"metadata": {"name": name}, "spec": {"template": template}});
+        client.post(jobs, &job).await.expect(201);
+        let deleted = client.delete(&format!("{jobs}/{name}{query}")).await;
+        assert_eq!(warnings(&deleted).len(), told, "{name}");
+        let left = client.get(&format!("{jobs}/{name}")).await;
+        let kept = left.json()["metadata"]
+            .get("finalizers")
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(kept, finalizers, "{name}");
+    }
+}
