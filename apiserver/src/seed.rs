@@ -2,14 +2,15 @@
 //! priority classes, the mandatory flow control, and an APIService for each version that is served. What exists is
 //! left as it is, but for the endpoint, which is where this apiserver is now.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use coracle_api::{ApiError, Resource, kinds, validation::SYSTEM_PRIORITY_CLASSES};
 use serde_json::{Value, json};
 
-use crate::registry::{Context, Registry, Target, Write};
+use crate::registry::{Context, Registry, Write};
 
 mod api_services;
+mod endpoint;
 mod flow_control;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ pub async fn seed(registry: &Registry, address: SocketAddr) -> Result<(), ApiErr
     seeds.extend(flow_control::seeds());
     seeds.extend(api_services::seeds());
     create(registry, seeds).await?;
-    tell_endpoint(registry, address).await
+    endpoint::tell(registry, address).await
 }
 
 fn service(registry: &Registry, address: SocketAddr) -> Value {
@@ -52,32 +53,6 @@ fn service(registry: &Registry, address: SocketAddr) -> Value {
             "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": address.port()}],
         },
     })
-}
-
-/// Where the `kubernetes` Service leads; a restart may have moved it.
-async fn tell_endpoint(registry: &Registry, address: SocketAddr) -> Result<(), ApiError> {
-    let ip = match address.ip() {
-        own if own.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        own => own,
-    };
-    let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": "kubernetes",
-            "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"},
-        },
-        "addressType": if ip.is_ipv4() { "IPv4" } else { "IPv6" },
-        "endpoints": [{"addresses": [ip.to_string()], "conditions": {"ready": true}}],
-        "ports": [{"name": "https", "port": address.port(), "protocol": "TCP"}],
-    });
-    let target = Target::new(kinds::ENDPOINT_SLICE, "default", "kubernetes");
-    let (ctx, body) = (Context::internal(), slice.to_string());
-    match registry.update(&ctx, target, "", body.into()).await {
-        Err(error) if error.is_not_found() => create(registry, vec![(kinds::ENDPOINT_SLICE, slice)]).await,
-        other => other.map(drop),
-    }
 }
 
 fn priority_classes() -> impl Iterator<Item = Seed> {

@@ -55,6 +55,28 @@ async fn a_pod_answers_logs_and_goes() {
 }
 
 #[tokio::test]
+async fn what_pods_use_is_told_by_their_node() {
+    let scratch = Scratch::new();
+    let mut rig = Rig::start(scratch.path(), 10).await;
+    let idle = rig.statistics().await;
+    let [node] = idle.as_slice() else {
+        panic!("one node: {idle:?}")
+    };
+    assert_eq!((&*node.name, node.pods.len()), ("node-1", 0));
+    rig.create("web", serving("nginx")).await;
+    rig.pod("web", "running", None, 0).await;
+    let busy = rig.statistics().await;
+    let pod = &busy[0].pods[0];
+    assert_eq!((&*pod.namespace, &*pod.name), ("default", "web"));
+    let used = pod.containers[0].usage.expect("usage");
+    let (before, after) = (node.usage.expect("usage"), busy[0].usage.expect("usage"));
+    assert!(used.cpu_nanocores > 0 && used.memory_bytes > 0);
+    assert_eq!(before.cpu_nanocores + used.cpu_nanocores, after.cpu_nanocores);
+    assert_eq!(before.memory_bytes + used.memory_bytes, after.memory_bytes);
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn an_endpoint_answers_on_for_a_while_after_it_was_deleted() {
     let scratch = Scratch::new();
     let mut rig = Rig::start(scratch.path(), 2).await;

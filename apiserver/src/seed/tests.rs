@@ -3,7 +3,7 @@
 use coracle_api::kinds;
 
 use super::*;
-use crate::registry::ListRequest;
+use crate::registry::{ListRequest, Target};
 use crate::testing::{Bench, json_of};
 
 async fn names(registry: &Registry, resource: &'static Resource) -> Vec<String> {
@@ -50,4 +50,6 @@ async fn a_restart_changes_nothing_but_a_moved_endpoint() {
     let slice = json_of(&bench.registry.get(&target, "", None).await.unwrap());
     assert_eq!(slice["ports"][0]["port"], 7443);
     assert_eq!(slice["endpoints"][0]["addresses"], json!(["127.0.0.1"]));
+    let endpoints = bench.get(kinds::ENDPOINTS, "kubernetes").await.unwrap();
+    assert_eq!(endpoints["subsets"][0]["ports"][0]["port"], 7443);
 }

@@ -4,7 +4,9 @@ use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use coracle_api::{Resource, kinds};
 use coracle_client::{DeleteOptions, ObjectApi, PatchType, Propagation, Write, WriteOptions};
-use coracle_proto::v1::{LogsRequest, node_service_client::NodeServiceClient};
+use coracle_proto::v1::{
+    GetStatisticsRequest, LogsRequest, NodeStatistics, node_service_client::NodeServiceClient,
+};
 use coracle_runtime::fake::FakeApi;
 use coracle_service::{Env, Identity, Shutdown, connect};
 use jiff::Timestamp;
@@ -215,6 +217,11 @@ impl Rig {
             text.extend(message.data);
         }
         Ok(String::from_utf8(text).expect("text"))
+    }
+
+    pub async fn statistics(&self) -> Vec<NodeStatistics> {
+        let answer = self.node_service().get_statistics(GetStatisticsRequest {}).await;
+        answer.expect("statistics").into_inner().nodes
     }
 }
 
