@@ -1,5 +1,5 @@
 //! What a cluster has from its first moment: namespaces, the `kubernetes` Service and its endpoint, the system's
-//! priority classes, the mandatory flow control, and an APIService for each version that is served. What exists is
+//! priority classes, the mandatory flow control, an APIService for each version that is served, and the kinds of volume snapshots. What exists is
 //! left as it is, but for the endpoint, which is where this apiserver is now.
 
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use crate::registry::{Context, Registry, Write};
 mod api_services;
 mod endpoint;
 mod flow_control;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ pub async fn seed(registry: &Registry, address: SocketAddr) -> Result<(), ApiErr
     seeds.extend(priority_classes());
     seeds.extend(flow_control::seeds());
     seeds.extend(api_services::seeds());
+    seeds.extend(snapshots::seeds());
     create(registry, seeds).await?;
     endpoint::tell(registry, address).await
 }

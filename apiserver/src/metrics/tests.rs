@@ -5,6 +5,7 @@ use coracle_proto::v1::ContainerStatistics;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::registry::{Start, WatchRequest};
 use crate::testing::{Bench, json_of, pod};
 
 /// Tells what it was told.
@@ -120,4 +121,14 @@ async fn without_nodes_to_ask_it_is_unavailable() {
     let bench = Bench::new().await;
     let all = ListRequest::all(kinds::NODE_METRICS);
     assert_eq!(bench.registry.list(&all).await.unwrap_err().code(), 503);
+}
+
+#[tokio::test]
+async fn what_is_measured_is_neither_written_nor_watched() {
+    let bench = bench().await;
+    let metrics = json!({"metadata": {"name": "node-1"}});
+    let error = bench.create(kinds::NODE_METRICS, metrics).await.unwrap_err();
+    assert_eq!(error.code(), 405);
+    let request = WatchRequest::all(kinds::NODE_METRICS, Start::Now { initial: true });
+    assert_eq!(bench.registry.watch(request).err().unwrap().code(), 405);
 }

@@ -205,6 +205,9 @@ impl Registry {
             from,
             bookmarks,
         } = request;
+        if !resource.has_verb("watch") {
+            return Err(ApiError::method_not_allowed());
+        }
         let fields = stored_fields(resource, &fields)?;
         let from = match from {
             Start::After(revision) if revision <= 0 => Start::Now { initial: true },

@@ -53,3 +53,26 @@ async fn a_restart_changes_nothing_but_a_moved_endpoint() {
     let endpoints = bench.get(kinds::ENDPOINTS, "kubernetes").await.unwrap();
     assert_eq!(endpoints["subsets"][0]["ports"][0]["port"], 7443);
 }
+
+#[tokio::test]
+async fn volume_snapshots_are_served_shown_and_registered() {
+    let bench = Bench::new().await;
+    let catalog = bench.registry.catalog().now();
+    let find = |name: &str| catalog.find("", name).unwrap();
+    assert_eq!(find("vs").kind, "VolumeSnapshot");
+    assert_eq!(
+        find("vsclass").qualified(),
+        "volumesnapshotclasses.snapshot.storage.k8s.io"
+    );
+    let snapshot = |source: Value| json!({"metadata": {"generateName": "s-"}, "spec": {"volumeSnapshotClassName": "c", "source": source}});
+    let claim = json!({"persistentVolumeClaimName": "data"});
+    bench.create(find("vs"), snapshot(claim)).await.unwrap();
+    let error = bench.create(find("vs"), snapshot(json!({}))).await.unwrap_err();
+    assert_eq!(error.code(), 422);
+    bench.registry.tend_api_services().await.unwrap();
+    let services = names(&bench.registry, kinds::API_SERVICE).await;
+    assert!(
+        services.iter().any(|own| own == "v1.snapshot.storage.k8s.io"),
+        "{services:?}"
+    );
+}

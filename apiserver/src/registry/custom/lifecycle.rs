@@ -222,6 +222,13 @@ pub async fn run(registry: Arc<Registry>, env: Env, shutdown: Shutdown) {
                 tracing::warn!(%error, "tend custom resource definitions");
                 true
             });
+            let waits = match registry.tend_api_services().await {
+                Ok(()) => waits,
+                Err(error) => {
+                    tracing::warn!(%error, "register custom groups");
+                    true
+                }
+            };
             let next = async {
                 if waits {
                     let timed = env.cluster_clock.timeout(TEND_INTERVAL, watch.next()).await;

@@ -8,6 +8,7 @@
 //! Versions of a custom resource differ in their schema and in nothing else, so an object of one is an object of the
 //! other with another `apiVersion`. What needs more (conversion by webhook) is refused.
 
+mod api_services;
 mod behaviour;
 mod catalog;
 mod lifecycle;

@@ -422,3 +422,29 @@ async fn manifests_may_hold_a_definition_and_its_objects() {
         4
     );
 }
+
+#[tokio::test]
+async fn groups_are_registered_while_they_are_served() {
+    let (bench, row) = served().await;
+    let name = format!("{}.{}", row.version, row.group);
+    let target = Target::new(kinds::API_SERVICE, "", name.as_str());
+    bench.registry.tend_api_services().await.unwrap();
+    let service = json_of(&bench.registry.get(&target, "", None).await.unwrap());
+    assert_eq!(service["status"]["conditions"][0]["reason"], "Local");
+    let definition = Target::new(
+        kinds::CUSTOM_RESOURCE_DEFINITION,
+        "",
+        format!("{}.{}", row.plural, row.group),
+    );
+    bench.delete(definition, DeleteOptions::default()).await.unwrap();
+    while bench.registry.tend_definitions().await.unwrap() {}
+    bench.registry.tend_api_services().await.unwrap();
+    assert!(
+        bench
+            .registry
+            .get(&target, "", None)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+}

@@ -2,7 +2,7 @@
 //! endpoints, flow control. A kind that does more has a file of its own.
 
 use coracle_api::{
-    Resource, kinds,
+    ApiError, Resource, kinds,
     metrics::{NodeMetrics, PodMetrics},
     validation::SYSTEM_PRIORITY_CLASSES,
 };
@@ -51,6 +51,28 @@ plain! {
     CsiDriverStrategy: CSIDriver = CSI_DRIVER,
     CsiNodeStrategy: CSINode = CSI_NODE,
     CsiStorageCapacityStrategy: CSIStorageCapacity = CSI_STORAGE_CAPACITY,
+}
+
+/// Kinds that are measured and never written.
+macro_rules! measured {
+    ($($name:ident: $kind:ty = $row:ident,)*) => {$(
+        pub(super) struct $name;
+
+        impl Strategy for $name {
+            type Kind = $kind;
+
+            fn resource(&self) -> &'static Resource {
+                kinds::$row
+            }
+
+            fn refuse_create(&self) -> Option<ApiError> {
+                Some(ApiError::method_not_allowed())
+            }
+        }
+    )*};
+}
+
+measured! {
     NodeMetricsStrategy: NodeMetrics = NODE_METRICS,
     PodMetricsStrategy: PodMetrics = POD_METRICS,
 }

@@ -94,6 +94,9 @@ impl<S: Strategy> Behaviour for S {
         let object = object::typed::<S::Kind>(json).map_err(ApiError::internal)?;
         Ok(Box::new(object))
     }
+    fn refuse_create(&self) -> Option<ApiError> {
+        Strategy::refuse_create(self)
+    }
     fn prepare_create(&self, object: &mut dyn Object) {
         Strategy::prepare_create(self, typed_mut(object));
     }

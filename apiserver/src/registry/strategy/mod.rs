@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use coracle_api::{FieldError, Resource, kinds, object::BuiltIn, validation};
+use coracle_api::{ApiError, FieldError, Resource, kinds, object::BuiltIn, validation};
 use coracle_service::Peer;
 use coracle_store::Fence;
 use jiff::Timestamp;
@@ -144,6 +144,11 @@ pub trait Strategy: Send + Sync + 'static {
 
     /// The kind's row.
     fn resource(&self) -> &'static Resource;
+
+    /// Why no object of this kind may be created.
+    fn refuse_create(&self) -> Option<ApiError> {
+        None
+    }
 
     /// Completes a new object: resets its status and adds what admission adds.
     fn prepare_create(&self, _object: &mut Self::Kind) {}
