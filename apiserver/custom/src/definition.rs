@@ -277,6 +277,10 @@ fn compile_selectable(
     path: &Path,
     errors: &mut Vec<FieldError>,
 ) -> Vec<Selectable> {
+    // What is wrong with the schema is told; without it nothing can be said of its fields.
+    let Some(root) = root else {
+        return Vec::new();
+    };
     let own = version.selectable_fields.as_deref().unwrap_or_default();
     if own.len() > MAX_SELECTABLE {
         errors.push(FieldError::too_many(path, own.len(), MAX_SELECTABLE));
@@ -292,17 +296,14 @@ fn compile_selectable(
             .flatten()
             .map(str::to_owned)
             .collect();
-        let declared = names
-            .iter()
-            .try_fold(root, |node, name| node.map(|node| node.field(name)));
+        let declared = names.iter().try_fold(root, |node, name| node.field(name));
         let is_scalar = |node: &Node| {
             use crate::schema::Kind::{Boolean, Integer, String};
             matches!(node.kind, String | Integer | Boolean)
         };
         let fits = match (names.first().map(String::as_str), declared) {
             (None | Some("metadata"), _) => false,
-            (_, Some(Some(node))) => is_scalar(node),
-            (_, Some(None)) => root.is_none(),
+            (_, Some(node)) => is_scalar(node),
             (_, None) => false,
         };
         match parsed {

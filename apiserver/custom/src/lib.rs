@@ -2,7 +2,7 @@
 //!
 //! [`Definition::compile`] judges a definition and makes of each version a tree ([`schema::Node`]) along which objects
 //! are pruned ([`prune`]), completed ([`defaulting`]), validated ([`validate`]) and judged by CEL rules ([`rules`]).
-//! [`cel`] stands alone: admission policies use it too. Serving the resources is the registry's.
+//! [`cel`] stands alone: it knows schemas as types, and nothing of definitions. Serving the resources is the registry's.
 
 pub mod cel;
 pub mod columns;

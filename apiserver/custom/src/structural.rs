@@ -9,7 +9,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::Value;
 
-use crate::cel::Type;
 use crate::rules::{self, Place, SCHEMA_LIMIT, too_costly};
 use crate::schema::{Additional, Checks, Kind, ListType, Node, Pattern};
 use crate::{conditions, defaulting, prune, validate};
@@ -455,10 +454,4 @@ pub(crate) fn checks(schema: &JSONSchemaProps, path: &Path, errors: &mut Vec<Fie
         && checks.required.is_empty()
         && checks.allowed.is_empty();
     (!is_empty).then_some(checks)
-}
-
-/// How large values of a node can get; for the tests of estimates.
-#[must_use]
-pub fn size_of(node: &Node) -> u64 {
-    Type::of(node).size()
 }

@@ -10,11 +10,14 @@ use super::lower::{
 };
 use super::types::Type;
 
+/// Makes code of two sides.
+type Make = fn(Box<Code>, Box<Code>) -> Code;
+
 /// An operator of two sides whose sides are known.
 pub(super) fn operate<'a>(name: &str, left: Lowered<'a>, right: Lowered<'a>) -> Outcome<'a> {
     let sides = add(left.cost, right.cost);
     let walked = left.kind.size().min(right.kind.size()) / BYTES_PER_STEP;
-    let (code, kind, cost): (fn(Box<Code>, Box<Code>) -> Code, Type<'a>, u64) = match name {
+    let (code, kind, cost): (Make, Type<'a>, u64) = match name {
         operators::LOGICAL_AND | operators::LOGICAL_OR => {
             expect_bool(name, &[&left, &right], 2)?;
             let make = if name == operators::LOGICAL_AND {

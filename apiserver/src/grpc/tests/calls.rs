@@ -313,3 +313,53 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
         "history outlives the process"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn custom_resources_are_like_any_other() {
+    let server = Server::in_memory().await;
+    let mut objects = server.objects();
+    let definition = json!({
+        "metadata": {"name": "gizmos.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "gizmos", "singular": "gizmo", "kind": "Gizmo", "shortNames": ["gz"]},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {"size": {"type": "integer", "default": 3}},
+            }}}],
+        },
+    });
+    let request = pb::CreateRequest {
+        object: object("apiextensions.k8s.io/v1", "CustomResourceDefinition", &definition),
+        ..pb::CreateRequest::default()
+    };
+    objects.create(request).await.unwrap();
+    let gizmo = json!({"metadata": {"name": "a"}});
+    let request = pb::CreateRequest {
+        object: object("example.com/v1", "Gizmo", &gizmo),
+        ..pb::CreateRequest::default()
+    };
+    objects.create(request).await.unwrap();
+    for kind in ["gz", "gizmos.example.com", "Gizmo"] {
+        let read = objects
+            .get(get(kind, "a"))
+            .await
+            .unwrap()
+            .into_inner()
+            .object
+            .unwrap();
+        assert_eq!(
+            (read.api_version.as_str(), read.kind.as_str()),
+            ("example.com/v1", "Gizmo")
+        );
+        let Some(pb::object::Body::Json(bytes)) = read.body else {
+            panic!("no JSON body")
+        };
+        let seen: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(seen["size"], 3);
+    }
+    let request = pb::DiscoverRequest {
+        kind: "gizmos".to_owned(),
+    };
+    let found = objects.discover(request).await.unwrap().into_inner().resources;
+    assert_eq!(found[0].short_names, ["gz"]);
+}

@@ -100,3 +100,42 @@ async fn custom_resources_as_kubectl_uses_them() {
         "404 NotFound: crontabs.stable.example.com \"a\" not found"
     );
 }
+
+#[tokio::test]
+async fn custom_resources_are_applied_and_explained() {
+    let client = Client::new().await;
+    client.post(DEFINITIONS, &definition()).await.expect(201);
+    let path = format!("{TABS}/a?fieldManager=kubectl");
+    let apply = "application/apply-patch+yaml";
+    let tab = |spec: Value| {
+        json!({
+            "apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": { "name": "a" }, "spec": spec,
+        })
+    };
+    let both = tab(json!({ "cronSpec": "* * * * *", "replicas": 3 }));
+    let created = client.patch(&path, apply, &both).await.expect(201);
+    assert_eq!(created["metadata"]["managedFields"][0]["manager"], "kubectl");
+    let one = tab(json!({ "replicas": 4 }));
+    let applied = client.patch(&path, apply, &one).await.expect(200);
+    assert_eq!(applied["spec"], json!({ "replicas": 4 }));
+    let other = format!("{TABS}/a?fieldManager=other");
+    let conflict = client.patch(&other, apply, &tab(json!({ "replicas": 5 }))).await;
+    assert_eq!(conflict.code, 409);
+
+    let index = client.get("/openapi/v3").await.expect(200);
+    let url = index["paths"]["apis/stable.example.com/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let document = client.get(&url).await.expect(200);
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let schema = schemas
+        .iter()
+        .find(|(name, _)| name.ends_with("CronTab"))
+        .unwrap()
+        .1;
+    assert_eq!(
+        schema["properties"]["spec"]["properties"]["replicas"]["type"],
+        "integer"
+    );
+}
