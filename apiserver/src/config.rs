@@ -11,7 +11,7 @@ use coracle_auth::Mode;
 use coracle_service::{pki::Authority, serve::Limits};
 use coracle_store::HistoryLimits;
 
-use crate::auth::InFlight;
+use crate::auth::{AuditSettings, InFlight};
 
 /// The configuration of one apiserver, validated.
 #[derive(Clone)]
@@ -36,6 +36,10 @@ pub struct Config {
     pub authorization: Vec<Mode>,
     /// How many requests may be under way.
     pub in_flight: InFlight,
+    /// Seal Secrets with a new key from this start on, and those that exist anew; with a data directory.
+    pub new_seal_key: bool,
+    /// What is kept of requests; `None` keeps nothing.
+    pub audit: Option<AuditSettings>,
 }
 
 /// A shared secret that lets a process join, `ID.SECRET`.
@@ -89,6 +93,8 @@ impl Config {
             limits: Limits::default(),
             authorization: vec![Mode::AlwaysAllow],
             in_flight: InFlight::default(),
+            new_seal_key: false,
+            audit: None,
         }
     }
 }

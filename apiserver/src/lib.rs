@@ -19,7 +19,7 @@ mod sweeper;
 mod testing;
 pub mod watch;
 
-pub use auth::InFlight;
+pub use auth::{AuditSettings, InFlight};
 pub use config::{BootstrapToken, Config, EventRetention};
-pub use coracle_auth::Mode;
+pub use coracle_auth::{Mode, audit};
 pub use run::{run, run_over};

@@ -28,6 +28,9 @@ const HEALTH_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 /// # Errors
 /// Where it cannot start: the port, the data directory, the keys. The text says what to do next.
 pub async fn run(config: Config, env: Env, identity: Identity, shutdown: Shutdown) -> anyhow::Result<()> {
+    if let (Some(dir), true) = (&config.data_dir, config.new_seal_key) {
+        sealing::add_key(dir, &env.random)?;
+    }
     let codec = sealing::codec(config.data_dir.as_deref(), &env.random)?;
     let store: Arc<dyn Store> = match &config.data_dir {
         Some(dir) => Arc::new(open_durable(dir, config.history, &env, codec.clone()).await?),
@@ -91,6 +94,9 @@ pub async fn run_over(
     env.spawn.task("custom-resource-definitions", tending);
     let nodes = rest::Nodes::new(env.clone(), identity.clone());
     registry.reach_services_through(Arc::new(ServiceBackends::new(&registry, nodes, &env)));
+    if config.new_seal_key {
+        env.spawn.task("reseal", reseal(Arc::clone(&registry)));
+    }
     let limits = config.limits.clone();
     let router = router(registry, auth, config, &health, &env, &identity, &shutdown)?;
     announce::listening("apiserver", address);
@@ -98,6 +104,14 @@ pub async fn run_over(
     serve::serve(listener, &identity, router, limits, &env, &shutdown).await;
     store.shutdown().await;
     Ok(())
+}
+
+/// Seals all Secrets with the newest key.
+async fn reseal(registry: Arc<Registry>) {
+    match registry.reseal().await {
+        Ok(secrets) => tracing::info!(secrets, "sealed with a new key"),
+        Err(error) => tracing::error!(%error, "seal Secrets with a new key: the old one still opens them"),
+    }
 }
 
 /// Both doors, health and the check of who comes in, as one router.
@@ -152,6 +166,10 @@ async fn open_auth(
     let (modes, dir) = (config.authorization.clone(), config.data_dir.as_deref());
     let auth =
         Auth::open(registry, modes, config.in_flight, dir, env).context("prepare the keys of tokens")?;
+    if let Some(settings) = &config.audit {
+        auth.keep_audit_log(settings.clone())
+            .context("keep an audit log")?;
+    }
     auth.follow(registry, shutdown).await;
     auth::aggregate_roles(registry, env, shutdown);
     registry.set_gate(Arc::clone(&auth) as Arc<dyn Gate>);

@@ -47,6 +47,22 @@ pub fn codec(dir: Option<&Path>, random: &Random) -> Result<RecordCodec, Error> 
     Ok(RecordCodec::new(&keys, source(random)))
 }
 
+/// Puts a new key above those in `dir`: it seals from the next start on, and the others still open what they sealed.
+///
+/// # Errors
+/// [`Error`].
+pub fn add_key(dir: &Path, random: &Random) -> Result<(), Error> {
+    let path = dir.join(FILE);
+    let present = load_or_create(&path, random)?;
+    let newest = present.iter().map(|key| key.id).max().unwrap_or_default();
+    let key = SealKey {
+        id: newest + 1,
+        ..new_key(random)
+    };
+    let lines: String = std::iter::once(&key).chain(&present).map(line).collect();
+    Ok(pki::write_private(&path, lines.as_bytes())?)
+}
+
 /// The injected randomness in the form that the store takes.
 pub fn source(random: &Random) -> RandomSource {
     let random = random.clone();
@@ -59,11 +75,7 @@ fn load_or_create(path: &Path, random: &Random) -> Result<Vec<SealKey>, Error> {
         Ok(text) => parse(&text).map_err(|line| Error::Malformed { path: shown(), line }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = new_key(random);
-            let mut line = format!("{} ", key.id);
-            for byte in key.bytes {
-                let _ = write!(line, "{byte:02x}");
-            }
-            pki::write_private(path, format!("{line}\n").as_bytes())?;
+            pki::write_private(path, line(&key).as_bytes())?;
             Ok(vec![key])
         }
         Err(source) => Err(Error::Read {
@@ -71,6 +83,15 @@ fn load_or_create(path: &Path, random: &Random) -> Result<Vec<SealKey>, Error> {
             source,
         }),
     }
+}
+
+fn line(key: &SealKey) -> String {
+    let mut line = format!("{} ", key.id);
+    for byte in key.bytes {
+        let _ = write!(line, "{byte:02x}");
+    }
+    line.push('\n');
+    line
 }
 
 fn new_key(random: &Random) -> SealKey {
@@ -125,6 +146,10 @@ mod tests {
                 0o600
             );
         }
+        add_key(&dir, &random).unwrap();
+        let added = fs::read_to_string(dir.join(FILE)).unwrap();
+        assert!(added.starts_with("2 ") && added.ends_with(&kept), "{added}");
+        codec(Some(&dir), &random).unwrap();
         fs::write(dir.join(FILE), "1 zz\n").unwrap();
         assert!(matches!(
             codec(Some(&dir), &random),

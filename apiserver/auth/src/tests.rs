@@ -11,6 +11,7 @@ use crate::{
     impersonation::Impersonation, node::POOL_ANNOTATION,
 };
 
+mod components;
 mod matrix;
 mod speed;
 

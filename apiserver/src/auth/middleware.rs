@@ -12,12 +12,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use coracle_api::ApiError;
-use coracle_auth::{Attributes, MASTERS, RequestInfo, impersonation::Impersonation};
+use coracle_auth::{Attributes, MASTERS, RequestInfo, audit::Event, impersonation::Impersonation};
 use coracle_service::{Peer, identity::AUTHENTICATED};
 use http::{
     HeaderMap,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
+use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Auth;
@@ -31,16 +32,28 @@ const OBJECT_SERVICES: [&str; 2] = ["/coracle.v1.ObjectService/", "/coracle.v1.S
 /// When a client that came too many should come again, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// What of a request goes into the audit log.
+#[derive(Default)]
+struct Noted {
+    event: Option<Event>,
+    is_long: bool,
+}
+
 /// Lets a request in, or answers in the language of the door it came to.
 pub(crate) async fn guard(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
     let is_grpc = is_grpc(request.headers());
-    let permit = match auth.admit(&mut request, is_grpc).await {
+    let mut noted = Noted::default();
+    let permit = match auth.admit(&mut request, is_grpc, &mut noted).await {
         Ok(permit) => permit,
-        Err(error) => return refuse(&error, is_grpc),
+        Err(error) => return auth.note(noted, None, refuse(&error, is_grpc)).await,
+    };
+    let (request, body) = match (auth.auditor.get(), &noted.event) {
+        (Some(auditor), Some(event)) => auditor.take_body(event, request).await,
+        _ => (request, None),
     };
     let response = next.run(request).await;
     drop(permit);
-    response
+    auth.note(noted, body, response).await
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
@@ -62,9 +75,10 @@ impl Auth {
         &self,
         request: &mut Request,
         is_grpc: bool,
+        noted: &mut Noted,
     ) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
-        let peer = self.authenticate(request)?;
-        let peer = self.impersonate(peer, request.headers())?;
+        let caller = self.authenticate(request)?;
+        let peer = self.impersonate(Arc::clone(&caller), request.headers())?;
         let path = request.uri().path();
         if is_grpc {
             let is_public = PUBLIC_SERVICES.iter().any(|service| path.starts_with(service));
@@ -81,10 +95,23 @@ impl Auth {
         }
         if !PUBLIC_PATHS.contains(&path.trim_end_matches('/')) {
             let info = RequestInfo::of(request.method().as_str(), path, request.uri().query());
+            if let Some(auditor) = self.auditor.get() {
+                let other = (!Arc::ptr_eq(&caller, &peer)).then_some(&*caller);
+                noted.event = auditor.begin(&info, request, &peer, other);
+                noted.is_long = info.is_long();
+            }
             self.require(&info.attributes(&peer)).await?;
         }
         request.extensions_mut().insert(peer);
         Ok(None)
+    }
+
+    /// Writes what is to be kept of an answered request.
+    async fn note(&self, noted: Noted, body: Option<Value>, response: Response) -> Response {
+        match (self.auditor.get(), noted.event) {
+            (Some(auditor), Some(event)) => auditor.finish(event, body, response, noted.is_long).await,
+            _ => response,
+        }
     }
 
     /// Who the caller is: whom a bearer token proves, else whom the certificate does, else nobody.

@@ -4,6 +4,7 @@
 //! ([`middleware`]) and about what is to be stored ([`gate`]), and given its first roles ([`defaults`]). Wrong
 //! certificates never get here: TLS refuses them.
 
+mod audit;
 mod defaults;
 mod follow;
 mod gate;
@@ -14,7 +15,11 @@ mod signing;
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use coracle_api::{ApiError, Resource};
 use coracle_auth::{
@@ -27,6 +32,8 @@ use tokio::sync::Semaphore;
 
 use crate::registry::{ListRequest, Registry, Target, WatchRequest, Write};
 
+use audit::Auditor;
+pub use audit::Settings as AuditSettings;
 pub(crate) use defaults::{aggregate_roles, seed};
 use follow::Followed;
 pub(crate) use middleware::guard;
@@ -60,6 +67,7 @@ pub struct Auth {
     authenticator: Authenticator,
     signer: Arc<Signer>,
     followed: Followed,
+    auditor: OnceLock<Auditor>,
     reads: Semaphore,
     writes: Semaphore,
     env: Env,
@@ -84,10 +92,31 @@ impl Auth {
             authenticator: Authenticator::new(Arc::clone(&signer)),
             signer,
             followed: Followed::new(registry),
+            auditor: OnceLock::new(),
             reads: Semaphore::new(in_flight.reads),
             writes: Semaphore::new(in_flight.writes),
             env: env.clone(),
         }))
+    }
+
+    /// Keeps an audit log from now on; only the first call counts.
+    ///
+    /// # Errors
+    /// Where the log cannot be opened.
+    pub fn keep_audit_log(&self, settings: AuditSettings) -> Result<(), coracle_auth::audit::Error> {
+        let auditor = Auditor::open(settings, &self.env)?;
+        // A second log would be dropped, and its thread would end.
+        let _ = self.auditor.set(auditor);
+        Ok(())
+    }
+
+    /// [`Auth::require`] for one thing that a gRPC call asks for, and noted as such.
+    async fn require_noted(&self, asked: &Attributes<'_>) -> Result<(), ApiError> {
+        let outcome = self.require(asked).await;
+        if let Some(auditor) = self.auditor.get() {
+            auditor.note(asked, &outcome);
+        }
+        outcome
     }
 
     /// Lets a request pass, or says why not. A refusal first waits until everything is known that was stored when the
@@ -120,7 +149,7 @@ impl Auth {
         (namespace, name, subresource): (&str, &str, &str),
     ) -> Result<(), ApiError> {
         let about = about(resource, namespace, name, subresource);
-        self.require(&Attributes::resource(user, verb, about)).await
+        self.require_noted(&Attributes::resource(user, verb, about)).await
     }
 
     /// [`Auth::require`] for a read of one object.
@@ -148,7 +177,7 @@ impl Auth {
             node_names: &node,
             ..about(list.resource, &list.namespace, name, "")
         };
-        self.require(&Attributes::resource(user, verb, about)).await
+        self.require_noted(&Attributes::resource(user, verb, about)).await
     }
 
     /// [`Auth::require`] for a watch.
@@ -163,7 +192,8 @@ impl Auth {
             node_names: &nodes,
             ..about(watch.resource, &watch.namespace, name, "")
         };
-        self.require(&Attributes::resource(user, "watch", about)).await
+        self.require_noted(&Attributes::resource(user, "watch", about))
+            .await
     }
 
     /// [`Auth::require`] for a write.
@@ -172,7 +202,7 @@ impl Auth {
     /// As [`Auth::require`].
     pub async fn require_write(&self, user: &Peer, write: &Write) -> Result<(), ApiError> {
         let (verb, about) = asked(write);
-        self.require(&Attributes::resource(user, verb, about)).await
+        self.require_noted(&Attributes::resource(user, verb, about)).await
     }
 }
 

@@ -29,6 +29,7 @@ mod plan;
 mod read;
 mod remove;
 pub mod request;
+mod reseal;
 mod reserve;
 mod scale;
 pub mod strategy;

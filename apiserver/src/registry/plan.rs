@@ -299,7 +299,8 @@ impl Registry {
         Ok(Plan::Commit(pending))
     }
 
-    fn encode_value(
+    /// The object as the store keeps it, sealed where its kind is.
+    pub(super) fn encode_value(
         &self,
         behaviour: &dyn Behaviour,
         canonical: encode::Canonical,

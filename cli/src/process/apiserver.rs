@@ -1,9 +1,12 @@
 //! `coracle apiserver`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
-use coracle_apiserver::{BootstrapToken, Config, InFlight, Mode, certificates};
+use coracle_apiserver::{AuditSettings, BootstrapToken, Config, InFlight, Mode, audit, certificates};
 use coracle_store::HistoryLimits;
 
 use super::{Common, parse_cidr};
@@ -36,6 +39,21 @@ pub struct Args {
     /// Calls that write, under way at a time.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub max_mutating_requests_inflight: usize,
+    /// Seal Secrets with a new key from this start on, and those that exist anew. Give it for one start.
+    #[arg(long)]
+    pub new_seal_key: bool,
+    /// An audit.k8s.io/v1 Policy that says what is kept of which requests; without it nothing is.
+    #[arg(long, value_name = "FILE")]
+    pub audit_policy_file: Option<PathBuf>,
+    /// Where audit events go; by default `audit.log` in the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub audit_log_path: Option<PathBuf>,
+    /// Megabytes after which the audit log is turned over.
+    #[arg(long, value_name = "MB", default_value_t = 100)]
+    pub audit_log_maxsize: u32,
+    /// Older audit logs that are kept.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub audit_log_maxbackup: u32,
     #[command(flatten)]
     pub common: Common,
 }
@@ -51,8 +69,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         authorization_mode,
         max_requests_inflight,
         max_mutating_requests_inflight,
+        new_seal_key,
+        audit_policy_file,
+        audit_log_path,
+        audit_log_maxsize,
+        audit_log_maxbackup,
         common,
     } = args;
+    let log = audit::Settings {
+        path: audit_log_path.unwrap_or_else(|| common.data_dir.join("audit.log")),
+        max_bytes: u64::from(audit_log_maxsize) << 20,
+        max_backups: audit_log_maxbackup,
+    };
+    let audit = audit_policy_file
+        .map(|path| audit_settings(&path, log))
+        .transpose()?;
     let mut names = san;
     if !listen.ip().is_unspecified() {
         names.push(listen.ip().to_string());
@@ -83,6 +114,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             reads: max_requests_inflight,
             writes: max_mutating_requests_inflight,
         },
+        new_seal_key,
+        audit,
     };
     coracle_apiserver::run(config, env, prepared.identity, shutdown).await
+}
+
+fn audit_settings(path: &Path, log: audit::Settings) -> anyhow::Result<AuditSettings> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("read audit policy {shown}"))?;
+    let policy = audit::Policy::parse(&text)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("read audit policy {shown}"))?;
+    Ok(AuditSettings { policy, log })
 }
