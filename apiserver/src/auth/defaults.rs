@@ -23,6 +23,7 @@ use crate::{
 /// # Errors
 /// [`ApiError`] of the first that cannot be written.
 pub async fn seed(registry: &Registry) -> Result<(), ApiError> {
+    let _unwatched = registry.unwatched();
     let writes: Vec<Write> = defaults::all()
         .iter()
         .filter_map(|wanted| write_for(registry, wanted))
