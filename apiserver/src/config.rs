@@ -91,7 +91,7 @@ impl Config {
             history: HistoryLimits::default(),
             events: EventRetention::default(),
             limits: Limits::default(),
-            authorization: vec![Mode::AlwaysAllow],
+            authorization: vec![Mode::Node, Mode::Rbac],
             in_flight: InFlight::default(),
             new_seal_key: false,
             audit: None,

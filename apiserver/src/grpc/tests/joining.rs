@@ -63,7 +63,14 @@ async fn a_token_makes_a_member() {
     };
     let member = Identity::from_credentials(&member).unwrap();
     let mut objects = ObjectServiceClient::new(server.channel(&member));
-    assert!(objects.get(get("default")).await.is_ok());
+    let node = pb::GetRequest {
+        kind: "Node".to_owned(),
+        ..get("node-1")
+    };
+    let missing = objects.get(node).await.unwrap_err();
+    assert_eq!(missing.code(), Code::NotFound, "it may look at nodes, and there are none yet");
+    let refused = objects.get(get("default")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied, "namespaces are none of a node's business");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
