@@ -191,7 +191,7 @@ fn families(errors: &mut Errors, spec: &ServiceSpec, path: &Path) {
         let detail = "first value must match `clusterIP`";
         errors.push(FieldError::invalid(
             &path.child("clusterIPs"),
-            go_strings(&[first.clone()]),
+            go_strings(std::slice::from_ref(first)),
             detail,
         ));
     }
