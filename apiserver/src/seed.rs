@@ -1,6 +1,6 @@
 //! What a cluster has from its first moment: namespaces, the `kubernetes` Service and its endpoint, the system's
-//! priority classes, the mandatory flow control, an APIService for each version that is served, and the kinds of volume snapshots. What exists is
-//! left as it is, but for the endpoint, which is where this apiserver is now.
+//! priority classes, the mandatory flow control, an APIService for each version that is served, and the kinds of volume
+//! snapshots. What exists is left as it is, but for the endpoint, which is where this apiserver is now.
 
 use std::net::SocketAddr;
 
