@@ -84,10 +84,13 @@ pub(crate) fn row(api_version: &str, kind: &str) -> Option<Row> {
 /// Told of every custom kind that is watched from now on.
 type Follower = Box<dyn Fn(&Arc<dyn AnyKind>) + Send + Sync>;
 
+/// A kind, and what ends its watch.
+type Watched = (Arc<dyn AnyKind>, Shutdown);
+
 /// The custom kinds that are watched.
 #[derive(Default)]
 pub(crate) struct CustomKinds {
-    watched: RwLock<BTreeMap<Box<str>, (Arc<dyn AnyKind>, Shutdown)>>,
+    watched: RwLock<BTreeMap<Box<str>, Watched>>,
     followers: Mutex<Vec<Follower>>,
     running: OnceLock<Shutdown>,
 }
