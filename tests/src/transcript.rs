@@ -22,6 +22,9 @@ use coracle_testing::{Cluster, coracle_binary};
 use regex::Regex;
 use tokio::process::Command;
 
+/// In an expectation: any text within a line.
+const ANY_TEXT: &str = "[..]";
+
 /// One command and its answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -142,15 +145,14 @@ pub fn fits(expected: &[String], answer: &[String]) -> bool {
 }
 
 fn line_fits(expected: &str, line: &str) -> bool {
-    let mut parts = expected.split("[..]");
-    let first = parts.next().unwrap_or_default();
+    let Some((first, others)) = expected.split_once(ANY_TEXT) else {
+        return expected == line;
+    };
     let Some(mut rest) = line.strip_prefix(first) else {
         return false;
     };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
+    let (between, last) = others.rsplit_once(ANY_TEXT).unwrap_or(("", others));
+    for part in between.split(ANY_TEXT) {
         let Some(at) = rest.find(part) else {
             return false;
         };
