@@ -185,7 +185,7 @@ fn some_node(question: &Question<'_>) -> bool {
     (is_plain && question.is_read() && (shared || question.is("", "nodes", "") || question.is("discovery.k8s.io", "endpointslices", "")))
         || (is_plain && question.is_read() && matches!(question.resource, "csidrivers" | "runtimeclasses"))
         || (is_plain && question.resource == "events" && matches!(question.verb, "create" | "update" | "patch"))
-        || (is_plain && question.verb == "create" && matches!(question.resource, "nodes" | "pods" | "tokenreviews" | "subjectaccessreviews" | "localsubjectaccessreviews"))
+        || (is_plain && question.verb == "create" && question.group != "metrics.k8s.io" && matches!(question.resource, "nodes" | "pods" | "tokenreviews" | "subjectaccessreviews" | "localsubjectaccessreviews"))
         || (question.is("certificates.k8s.io", "certificatesigningrequests", "") && (question.is_read() || question.verb == "create"))
         // A create whose name stands in the body is judged there.
         || (question.verb == "create" && question.name.is_empty() && is_plain

@@ -120,7 +120,7 @@ fn a_new_deployment_gets_its_first_set_at_full_size() {
     );
     let note = plan.steps[0].then.as_ref().unwrap();
     assert_eq!(note.message, "Scaled up replica set web-newhash from 0 to 3");
-    let status = body_of(&plan, "patch deployments/status");
+    let status = body_of(&plan, STATUS);
     let reasons: Vec<_> = status["status"]["conditions"]
         .as_array()
         .unwrap()
@@ -204,7 +204,7 @@ fn a_roll_back_reuses_the_old_set_under_the_next_revision() {
         annotated["metadata"]["annotations"],
         json!({"deployment.kubernetes.io/revision": "3", "deployment.kubernetes.io/revision-history": "1"})
     );
-    let marked = body_of(&plan, "patch deployments web");
+    let marked = body_of(&plan, "patch deployments/status web {\"metadata\"");
     assert_eq!(
         marked["metadata"]["annotations"],
         json!({"deployment.kubernetes.io/revision": "3"})
@@ -239,6 +239,9 @@ fn a_paused_deployment_scales_and_does_not_roll() {
     );
 }
 
+/// How a plan's write of the status itself begins; a revision is written there too.
+const STATUS: &str = "patch deployments/status web {\"status\"";
+
 #[test]
 fn the_conditions_tell_progress_completion_and_delay() {
     let with_condition = |reason: &str, updated: i64, counts: Value| {
@@ -266,10 +269,10 @@ fn the_conditions_tell_progress_completion_and_delay() {
         let plan = planned(with_condition(before, ago, counts.clone()), sets);
         let patched = lines(&plan)
             .iter()
-            .any(|line| line.starts_with("patch deployments/status"));
+            .any(|line| line.starts_with(STATUS));
         let found = match patched {
             true => {
-                let status = body_of(&plan, "patch deployments/status");
+                let status = body_of(&plan, STATUS);
                 let conditions = status["status"]["conditions"].as_array().unwrap().clone();
                 conditions
                     .into_iter()
@@ -285,7 +288,7 @@ fn the_conditions_tell_progress_completion_and_delay() {
         with_condition("ReplicaSetUpdated", 10, one),
         vec![set("v1", 1, 0, 0, 3), set("v2", 2, 3, 3, 3)],
     );
-    let status = body_of(&done, "patch deployments/status");
+    let status = body_of(&done, STATUS);
     let conditions = status["status"]["conditions"].as_array().unwrap();
     let progressing = conditions
         .iter()
@@ -327,7 +330,7 @@ fn a_collision_of_names_is_counted() {
     let plan = plan(&snapshot, now());
     assert!(!lines(&plan).iter().any(|line| line.starts_with("create")));
     assert_eq!(
-        body_of(&plan, "patch deployments/status")["status"]["collisionCount"],
+        body_of(&plan, STATUS)["status"]["collisionCount"],
         1
     );
 }
