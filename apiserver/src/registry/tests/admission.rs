@@ -432,3 +432,49 @@ async fn policies_judge_scale_as_they_judge_objects() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn custom_resources_are_shown_and_completed_again() {
+    let (bench, hooks) = (Bench::new().await, Webhooks::start().await);
+    hooks.on("mark", |review| {
+        let patch = json!([
+            {"op": "add", "path": "/spec/marked", "value": "yes"},
+            {"op": "add", "path": "/spec/unknown", "value": 1},
+        ]);
+        Webhooks::patch(review, patch)
+    });
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "size": {"type": "integer", "default": 3}, "marked": {"type": "string"},
+    }}}});
+    let definition = json!({
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
+            }],
+        },
+    });
+    bench
+        .create(kinds::CUSTOM_RESOURCE_DEFINITION, definition)
+        .await
+        .unwrap();
+    let widgets = bench
+        .registry
+        .catalog()
+        .now()
+        .by_path("example.com", "v1", "widgets")
+        .unwrap();
+    let mut webhook = webhook(&hooks, "mark");
+    webhook["rules"][0]["apiGroups"] = json!(["example.com"]);
+    webhook["rules"][0]["resources"] = json!(["widgets"]);
+    configure(&bench, MUTATING, "m", json!([webhook])).await;
+    let widget = json!({
+        "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {},
+    });
+    let written = bench.create(widgets, widget).await.unwrap();
+    assert_eq!(
+        json_of(&written.entry)["spec"],
+        json!({"size": 3, "marked": "yes"})
+    );
+}
