@@ -71,7 +71,10 @@ pub async fn play(path: &Path) -> anyhow::Result<()> {
     cluster.stop().await
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is how a person asks for a recording")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is how a person asks for a recording"
+)]
 fn is_recording() -> bool {
     std::env::var_os("CORACLE_RECORD").is_some()
 }
@@ -102,19 +105,34 @@ async fn run(cluster: &Cluster, command: &str) -> anyhow::Result<(Vec<String>, i
 #[must_use]
 pub fn normalize(text: &str) -> Vec<String> {
     let rules = [
-        (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uid>"),
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "<time>"),
+        (
+            r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+            "<uid>",
+        ),
+        (
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+            "<time>",
+        ),
         (
             r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}",
             "<time>",
         ),
         (r"\b(127|10)\.\d+\.\d+\.\d+\b", "<ip>"),
         (r"<ip>:\d+", "<ip>:<port>"),
-        (r#"(resourceVersion"?: "?)\d+"#, "${1}<revision>"),
-        (r"-[b-df-hj-np-tv-z2-9]{8,10}-[b-df-hj-np-tv-z2-9]{5}\b", "-<hash>-<id>"),
+        (r#"(resourceVersion"?: ?"?)\d+"#, "${1}<revision>"),
+        (
+            r"-[b-df-hj-np-tv-z2-9]{8,10}-[b-df-hj-np-tv-z2-9]{5}\b",
+            "-<hash>-<id>",
+        ),
         (r"(pod-template-hash=)[b-df-hj-np-tv-z2-9]{8,10}", "${1}<hash>"),
-        (r"(replicaset\.apps/[a-z-]+|ReplicaSet/[a-z-]+)-[b-df-hj-np-tv-z2-9]{8,10}\b", "${1}-<hash>"),
-        (r"(\s)(<invalid>|(\d+d)?(\d+h)?(\d+m)?\d+s|\d+m|\d+h)(\s|\)|$)", "${1}<age>${6}"),
+        (
+            r"(replicaset\.apps/[a-z-]+|ReplicaSet/[a-z-]+)-[b-df-hj-np-tv-z2-9]{8,10}\b",
+            "${1}-<hash>",
+        ),
+        (
+            r"(\s)(<invalid>|(\d+d)?(\d+h)?(\d+m)?\d+s|\d+m|\d+h)(\s|\)|$)",
+            "${1}<age>${6}",
+        ),
         (r"[ \t]+", " "),
     ];
     let mut text = text.to_owned();
@@ -214,7 +232,10 @@ mod tests {
         let (steps, end) = parse(text);
         assert_eq!(steps.len(), 2);
         assert_eq!(steps[0].command, "cat <<E\na\nE");
-        assert_eq!((steps[0].answer.as_slice(), steps[1].status), (&["a".to_owned()][..], 1));
+        assert_eq!(
+            (steps[0].answer.as_slice(), steps[1].status),
+            (&["a".to_owned()][..], 1)
+        );
         assert_eq!(print(&steps, &end), text);
     }
 
@@ -225,17 +246,30 @@ mod tests {
             "web-5d59d67564-abcde   1/1     Running   0          3m2s",
             "web-5d59d67564-abcde 1/1 Running 0 <age>",
         );
-        check("web-5d59d67564-b8cdf   1/1   0   5s", "web-<hash>-<id> 1/1 0 <age>");
-        check("kubernetes   ClusterIP   127.32.0.1   <none>   443/TCP   10s", "kubernetes ClusterIP <ip> <none> 443/TCP <age>");
+        check(
+            "web-5d59d67564-b8cdf   1/1   0   5s",
+            "web-<hash>-<id> 1/1 0 <age>",
+        );
+        check(
+            "kubernetes   ClusterIP   127.32.0.1   <none>   443/TCP   10s",
+            "kubernetes ClusterIP <ip> <none> 443/TCP <age>",
+        );
         check("  resourceVersion: \"12\"", " resourceVersion: \"<revision>\"");
-        check("creationTimestamp: \"2026-01-02T03:04:05Z\"", "creationTimestamp: \"<time>\"");
+        check(
+            "creationTimestamp: \"2026-01-02T03:04:05Z\"",
+            "creationTimestamp: \"<time>\"",
+        );
     }
 
     #[test]
     fn wildcards_stand_for_text_and_for_lines() {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         let check = |expected: &str, answer: &str, fit: bool| {
-            assert_eq!(fits(&lines(expected), &lines(answer)), fit, "{expected} / {answer}");
+            assert_eq!(
+                fits(&lines(expected), &lines(answer)),
+                fit,
+                "{expected} / {answer}"
+            );
         };
         check("a [..] c", "a b c", true);
         check("a [..] c", "a b d", false);

@@ -123,7 +123,12 @@ fn no_crate_is_used_that_deny_toml_forbids() {
     let lock = fs::read_to_string(checkout().join("Cargo.lock")).unwrap();
     let mut wrong = Vec::new();
     for line in lock.lines() {
-        let value = |key: &str| line.strip_prefix(key)?.trim().trim_start_matches("= \"").strip_suffix('"');
+        let value = |key: &str| {
+            line.strip_prefix(key)?
+                .trim()
+                .trim_start_matches("= \"")
+                .strip_suffix('"')
+        };
         if let Some(name) = value("name ").filter(|name| banned.contains(name)) {
             wrong.push(format!("{name} is banned"));
         }

@@ -90,8 +90,10 @@ async fn drives(program: &Path, before: &[&str], after: &[&str]) -> anyhow::Resu
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cluster_is_driven_from_node() -> anyhow::Result<()> {
     let name = "the_cluster_is_driven_from_node";
-    let (Some(node), Some(protos)) = (installed(name, "CORACLE_NODE")?, installed(name, "CORACLE_GOOGLEAPIS")?)
-    else {
+    let (Some(node), Some(protos)) = (
+        installed(name, "CORACLE_NODE")?,
+        installed(name, "CORACLE_GOOGLEAPIS")?,
+    ) else {
         return Ok(());
     };
     let protos = format!("{}:{}", script("proto"), protos.display());

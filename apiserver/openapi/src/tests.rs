@@ -1,4 +1,4 @@
-#![allow(missing_docs)]
+//! The documents: every kind is described, and clients find in them what they look for.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

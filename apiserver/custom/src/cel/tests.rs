@@ -1,3 +1,5 @@
+//! Expressions: what they mean, what is refused when they are compiled, and how their cost is bounded.
+
 use super::*;
 use serde_json::json;
 

@@ -68,9 +68,17 @@ async fn a_token_makes_a_member() {
         ..get("node-1")
     };
     let missing = objects.get(node).await.unwrap_err();
-    assert_eq!(missing.code(), Code::NotFound, "it may look at nodes, and there are none yet");
+    assert_eq!(
+        missing.code(),
+        Code::NotFound,
+        "it may look at nodes, and there are none yet"
+    );
     let refused = objects.get(get("default")).await.unwrap_err();
-    assert_eq!(refused.code(), Code::PermissionDenied, "namespaces are none of a node's business");
+    assert_eq!(
+        refused.code(),
+        Code::PermissionDenied,
+        "namespaces are none of a node's business"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

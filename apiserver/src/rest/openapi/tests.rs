@@ -1,4 +1,4 @@
-#![allow(missing_docs)]
+//! OpenAPI at the door: caching, compression and links that stand for ever.
 
 use http_body_util::BodyExt;
 use serde_json::Value;

@@ -267,9 +267,7 @@ fn the_conditions_tell_progress_completion_and_delay() {
     for (before, ago, counts, available, after) in cases {
         let sets = vec![set("v1", 1, 3, 3, 3), set("v2", 2, 1, available, 3)];
         let plan = planned(with_condition(before, ago, counts.clone()), sets);
-        let patched = lines(&plan)
-            .iter()
-            .any(|line| line.starts_with(STATUS));
+        let patched = lines(&plan).iter().any(|line| line.starts_with(STATUS));
         let found = match patched {
             true => {
                 let status = body_of(&plan, STATUS);
@@ -329,10 +327,7 @@ fn a_collision_of_names_is_counted() {
     snapshot.name_taken = true;
     let plan = plan(&snapshot, now());
     assert!(!lines(&plan).iter().any(|line| line.starts_with("create")));
-    assert_eq!(
-        body_of(&plan, STATUS)["status"]["collisionCount"],
-        1
-    );
+    assert_eq!(body_of(&plan, STATUS)["status"]["collisionCount"], 1);
 }
 
 #[test]

@@ -103,9 +103,7 @@ impl DecodeError {
 
     /// The Status that upstream answers: 400 BadRequest.
     pub fn into_api_error(self, resource: &Resource) -> ApiError {
-        let Resource {
-            kind, api_version, ..
-        } = resource;
+        let Resource { kind, version, .. } = resource;
         let message = match self {
             Self::Syntax { .. } => {
                 format!("the object provided is unrecognized (must be of type {kind}): {self}")
@@ -115,9 +113,7 @@ impl DecodeError {
                 kind: other,
                 ..
             } => {
-                let version = found
-                    .rsplit_once('/')
-                    .map_or(found.as_str(), |(_, version)| version);
+                let version = found.rsplit_once('/').map_or(found.as_str(), |(_, last)| last);
                 let group = if resource.group.is_empty() {
                     "core"
                 } else {
@@ -130,7 +126,7 @@ impl DecodeError {
             }
             Self::WrongVersion { .. } => self.to_string(),
             Self::Field { .. } => {
-                format!("{kind} in version {api_version:?} cannot be handled as a {kind}: {self}")
+                format!("{kind} in version {version:?} cannot be handled as a {kind}: {self}")
             }
         };
         ApiError::bad_request(message)

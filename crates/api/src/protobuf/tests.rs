@@ -1,4 +1,4 @@
-#![allow(missing_docs)]
+//! Bodies in protobuf become the JSON that was meant, and broken ones an error.
 
 use std::sync::LazyLock;
 

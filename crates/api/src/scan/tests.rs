@@ -50,11 +50,7 @@ proptest::proptest! {
 fn fields_that_a_shape_does_not_know_are_told_once_and_by_path() {
     let check = |json: &str, expected: &[&str]| {
         let shape = crate::schema::builtin("v1", "Pod").unwrap();
-        assert_eq!(
-            strange_fields(json.as_bytes(), shape).unknown,
-            expected,
-            "{json}"
-        );
+        assert_eq!(strange_fields(json.as_bytes(), shape).unknown, expected, "{json}");
     };
     check(
         r#"{"kind":"Pod","metadata":{"name":"a","labels":{"any":"thing"}}}"#,

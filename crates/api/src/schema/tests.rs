@@ -1,4 +1,4 @@
-#![allow(missing_docs)]
+//! The table of types is whole, and its shapes say how things merge.
 
 use super::table::{self, Row};
 use super::*;
