@@ -99,11 +99,7 @@ pub(super) fn check(
     if subject.groups != [NODES] {
         return Err(format!("subject organization is not {NODES}"));
     }
-    if !subject
-        .user
-        .strip_prefix(NODE_USER)
-        .is_some_and(|name| !name.is_empty())
-    {
+    if subject.user.strip_prefix(NODE_USER).is_none_or(str::is_empty) {
         return Err(format!("subject common name does not begin with {NODE_USER}"));
     }
     match signer {
