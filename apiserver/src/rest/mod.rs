@@ -7,6 +7,7 @@
 mod body;
 mod discovery;
 mod error;
+mod gzip;
 mod indent;
 mod logs;
 mod negotiate;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::path::Target;
 use super::query::{self, Match, Query, ReadOptions};
 use super::render::Renderer;
-use super::{Door, body, error, logs, negotiate, watch};
+use super::{Door, body, error, gzip, logs, negotiate, watch};
 use crate::registry::{
     self, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Propagation, Written,
 };
@@ -152,7 +152,12 @@ impl Request<'_> {
         let request = self.list_request(ReadOptions::from_query(&self.query)?);
         let list = self.door.registry.list(&request).await?;
         let content_type = renderer.content_type();
-        Ok(error::respond(StatusCode::OK, content_type, renderer.list(list)))
+        let size: usize = list.entries.iter().map(|entry| entry.json.len()).sum();
+        let response = error::respond(StatusCode::OK, content_type, renderer.list(list));
+        if size > gzip::MIN_BYTES && gzip::is_accepted(&self.parts.headers) {
+            return Ok(gzip::compress(response));
+        }
+        Ok(response)
     }
 
     fn watch(self) -> Result<Response, ApiError> {
