@@ -27,7 +27,9 @@ pub(crate) fn is_accepted(headers: &HeaderMap) -> bool {
         .flat_map(|value| value.split(','));
     clauses.any(|clause| {
         let mut parts = clause.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+        let is_gzip = parts
+            .next()
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
         let is_refused = parts.any(|part| {
             let weight = part.strip_prefix("q=").and_then(|weight| weight.parse().ok());
             weight.is_some_and(|weight: f32| weight <= 0.0)
@@ -44,10 +46,13 @@ pub(crate) fn compress(response: Response) -> Response {
     head.headers
         .append(VARY, HeaderValue::from_static("Accept-Encoding"));
     let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let pieces = stream::unfold((body.into_data_stream(), Some(encoder)), |(pieces, encoder)| async {
-        let (piece, pieces, encoder) = next_piece(pieces, encoder?).await;
-        Some((piece, (pieces, encoder)))
-    });
+    let pieces = stream::unfold(
+        (body.into_data_stream(), Some(encoder)),
+        |(pieces, encoder)| async {
+            let (piece, pieces, encoder) = next_piece(pieces, encoder?).await;
+            Some((piece, (pieces, encoder)))
+        },
+    );
     Response::from_parts(head, Body::from_stream(pieces))
 }
 

@@ -11,8 +11,7 @@ use k8s_openapi::{
 use super::{Entry, labels, timestamp};
 
 pub(super) fn summary(entry: &Entry) -> Result<pb::Claim, ApiError> {
-    let claim: PersistentVolumeClaim =
-        coracle_api::object::typed(&entry.json).map_err(ApiError::internal)?;
+    let claim: PersistentVolumeClaim = coracle_api::object::typed(&entry.json).map_err(ApiError::internal)?;
     let spec = claim.spec.unwrap_or_default();
     let status = claim.status.unwrap_or_default();
     let requests = spec.resources.and_then(|resources| resources.requests);

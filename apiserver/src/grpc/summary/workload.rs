@@ -156,6 +156,8 @@ fn selector_text(selector: serde_json::Value) -> String {
         serde_json::json!({"matchLabels": selector})
     };
     let read: Result<ApiSelector, _> = serde_json::from_value(selector);
-    let parsed = read.ok().and_then(|selector| LabelSelector::from_api(&selector).ok());
+    let parsed = read
+        .ok()
+        .and_then(|selector| LabelSelector::from_api(&selector).ok());
     parsed.map(|selector| selector.to_string()).unwrap_or_default()
 }

@@ -24,7 +24,9 @@ fn gzip_has_to_be_asked_for() {
 
 #[tokio::test]
 async fn pieces_are_read_again_as_they_were() {
-    let pieces: Vec<Bytes> = (0..40).map(|n| Bytes::from(format!("{n},").repeat(9_000))).collect();
+    let pieces: Vec<Bytes> = (0..40)
+        .map(|n| Bytes::from(format!("{n},").repeat(9_000)))
+        .collect();
     let whole = pieces.concat();
     let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, axum::Error>)));
     let response = compress(Response::new(body));
@@ -32,6 +34,8 @@ async fn pieces_are_read_again_as_they_were() {
     let compressed = response.into_body().collect().await.unwrap().to_bytes();
     assert!(compressed.len() < whole.len() / 10);
     let mut read = Vec::new();
-    flate2::read::GzDecoder::new(&*compressed).read_to_end(&mut read).unwrap();
+    flate2::read::GzDecoder::new(&*compressed)
+        .read_to_end(&mut read)
+        .unwrap();
     assert_eq!(read, whole);
 }
