@@ -160,11 +160,7 @@ impl SummaryService for Door {
         self.follow(&peer, kinds::POD, scope, request.from_revision, move |event| {
             Ok(pb::WatchPodsResponse {
                 r#type: convert::event_type(event.kind).into(),
-                pod: event
-                    .entry
-                    .as_ref()
-                    .map(|entry| pod::summary(entry))
-                    .transpose()?,
+                pod: event.entry.as_ref().map(pod::summary).transpose()?,
                 revision: event.revision,
                 ends_initial_events: event.kind == EventKind::Synced,
             })
@@ -211,11 +207,7 @@ impl SummaryService for Door {
         self.follow(&peer, kinds::NODE, scope, request.from_revision, move |event| {
             Ok(pb::WatchNodesResponse {
                 r#type: convert::event_type(event.kind).into(),
-                node: event
-                    .entry
-                    .as_ref()
-                    .map(|entry| node::summary(entry))
-                    .transpose()?,
+                node: event.entry.as_ref().map(node::summary).transpose()?,
                 revision: event.revision,
                 ends_initial_events: event.kind == EventKind::Synced,
             })
@@ -349,11 +341,7 @@ impl SummaryService for Door {
             move |event| {
                 Ok(pb::WatchServicesResponse {
                     r#type: convert::event_type(event.kind).into(),
-                    service: event
-                        .entry
-                        .as_ref()
-                        .map(|entry| service::summary(entry))
-                        .transpose()?,
+                    service: event.entry.as_ref().map(service::summary).transpose()?,
                     revision: event.revision,
                     ends_initial_events: event.kind == EventKind::Synced,
                 })
@@ -419,11 +407,7 @@ impl SummaryService for Door {
             move |event| {
                 Ok(pb::WatchClaimsResponse {
                     r#type: convert::event_type(event.kind).into(),
-                    claim: event
-                        .entry
-                        .as_ref()
-                        .map(|entry| claim::summary(entry))
-                        .transpose()?,
+                    claim: event.entry.as_ref().map(claim::summary).transpose()?,
                     revision: event.revision,
                     ends_initial_events: event.kind == EventKind::Synced,
                 })
