@@ -191,7 +191,8 @@ impl Registry {
         body: &Bytes,
     ) -> Result<Plan, ApiError> {
         if subresource == "scale" {
-            return self.plan_scale(ctx, overlay, target, body, &Preconditions::default());
+            let current = overlay.current(self, target)?;
+            return self.plan_scale(ctx, overlay, target, &current, (body, true));
         }
         let part = part_of(target.resource, subresource)?;
         let mut body = decode(ctx, target.resource, body)?;
@@ -261,7 +262,8 @@ impl Registry {
         let after = patch::apply(patch_type, target.resource, &before, patch)?;
         let patched = Bytes::from(serde_json::to_vec(&after).map_err(ApiError::internal)?);
         if is_scale {
-            return self.plan_scale(ctx, overlay, target, &patched, preconditions);
+            let names_revision = preconditions.revision.is_some() || patch_names_revision(patch);
+            return self.plan_scale(ctx, overlay, target, &current, (&patched, names_revision));
         }
         let part = part_of(target.resource, subresource)?;
         let mut body = decode_patched(ctx, target.resource, &patched, patch)?;
@@ -371,10 +373,9 @@ impl Registry {
         ctx: &Context,
         overlay: &Overlay,
         target: &Target,
-        body: &Bytes,
-        preconditions: &Preconditions,
+        current: &Current,
+        (body, names_revision): (&Bytes, bool),
     ) -> Result<Plan, ApiError> {
-        let current = overlay.current(self, target)?;
         // Only who is asked about it needs the present state as a Scale.
         let shown = overlay
             .passage()
@@ -386,11 +387,11 @@ impl Registry {
             ControlFlow::Break(plan) => return Ok(plan),
         };
         let wanted = scale::read(&body)?;
-        let asked = meta::asked_revision(target.resource, &wanted.metadata)?;
-        check_preconditions(target, &current, preconditions)?;
+        // A patched Scale carries the present revision, which its client did not ask for.
+        let asked = meta::asked_revision(target.resource, &wanted.metadata)?.filter(|_| names_revision);
         check_preconditions(
             target,
-            &current,
+            current,
             &Preconditions {
                 uid: None,
                 revision: asked,
@@ -408,7 +409,7 @@ impl Registry {
             meta::raise_generation(&mut *new);
         }
         let change = Change::Replace {
-            current: &current,
+            current,
             was_asked: asked.is_some(),
         };
         self.plan_change(ctx, overlay, &mut *new, change, Vec::new(), View::Scale)

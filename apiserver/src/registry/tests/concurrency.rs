@@ -3,7 +3,7 @@
 use coracle_api::kinds;
 use serde_json::json;
 
-use crate::testing::{Bench, config_map, json_of, target};
+use crate::testing::{Bench, config_map, deployment, json_of, target};
 
 const CLIENTS: usize = 64;
 
@@ -80,4 +80,23 @@ async fn patches_without_a_revision_all_hold() {
     }
     let object = bench.get(kinds::CONFIG_MAP, "a").await.unwrap();
     assert_eq!(object["data"].as_object().unwrap().len(), CLIENTS + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scale_patches_without_a_revision_all_hold() {
+    let bench = std::sync::Arc::new(Bench::new().await);
+    bench.create(kinds::DEPLOYMENT, deployment("web")).await.unwrap();
+    let clients = (0..CLIENTS).map(|index| {
+        let bench = std::sync::Arc::clone(&bench);
+        tokio::spawn(async move {
+            let (part, patch) = match index % 2 {
+                0 => ("scale", json!({"spec": {"replicas": index}})),
+                _ => ("", json!({"metadata": {"labels": {format!("k{index}"): "1"}}})),
+            };
+            bench.patch(target(kinds::DEPLOYMENT, "web"), part, patch).await
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap().unwrap();
+    }
 }
