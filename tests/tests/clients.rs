@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use coracle_testing::Cluster;
+use coracle_testing::{Cluster, coracle_binary};
 use coracle_tests::{checkout, example, in_ci};
 use tokio::process::Command;
 
@@ -69,6 +69,22 @@ async fn the_kubernetes_library_of_node_works() -> anyhow::Result<()> {
         return Ok(());
     };
     ends_with_ok(&node, "tests/clients/client.mjs").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_controller_in_python_passes_its_tests() -> anyhow::Result<()> {
+    let Some(python) = installed("the_controller_in_python_passes_its_tests", "CORACLE_PYTHON")? else {
+        return Ok(());
+    };
+    let (python, tests) = (python.display().to_string(), script("examples/controller-python"));
+    let pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", &tests];
+    let said = run(
+        &coracle_binary()?,
+        &[&["run", "--", &python], &pytest[..]].concat(),
+    )
+    .await?;
+    ensure!(said.contains("4 passed"), "{said}");
+    Ok(())
 }
 
 /// Runs an example: it applies a manifest, waits for three pods, changes an object and deletes it.
