@@ -141,9 +141,8 @@ pub(super) fn create(kinds: &Snapshot, request: pb::CreateRequest) -> Result<Wri
     })
 }
 
-/// An update request as a write.
-pub(super) fn update(kinds: &Snapshot, request: pb::UpdateRequest) -> Result<Write, ApiError> {
-    let object = request.object.unwrap_or_default();
+/// The object that a whole body is for, and the body, at the revision that the message names beside it.
+fn whole(kinds: &Snapshot, object: &pb::Object) -> Result<(Target, Bytes), ApiError> {
     let target = target(
         kinds,
         &object.api_version,
@@ -151,10 +150,17 @@ pub(super) fn update(kinds: &Snapshot, request: pb::UpdateRequest) -> Result<Wri
         &object.namespace,
         &object.name,
     )?;
-    let mut body = body(&object)?;
-    if object.revision != 0 {
-        body = at_revision(&body, object.revision)?;
-    }
+    let body = body(object)?;
+    let body = match object.revision {
+        0 => body,
+        revision => at_revision(&body, revision)?,
+    };
+    Ok((target, body))
+}
+
+/// An update request as a write.
+pub(super) fn update(kinds: &Snapshot, request: pb::UpdateRequest) -> Result<Write, ApiError> {
+    let (target, body) = whole(kinds, &request.object.unwrap_or_default())?;
     Ok(Write::Update {
         target,
         subresource: request.subresource,
@@ -192,18 +198,7 @@ pub(super) fn patch(kinds: &Snapshot, request: pb::PatchRequest) -> Result<Write
 
 /// An apply request as a write.
 pub(super) fn apply(kinds: &Snapshot, request: pb::ApplyRequest) -> Result<Write, ApiError> {
-    let object = request.object.unwrap_or_default();
-    let target = target(
-        kinds,
-        &object.api_version,
-        &object.kind,
-        &object.namespace,
-        &object.name,
-    )?;
-    let mut body = body(&object)?;
-    if object.revision != 0 {
-        body = at_revision(&body, object.revision)?;
-    }
+    let (target, mut body) = whole(kinds, &request.object.unwrap_or_default())?;
     if request.subresource != "scale" {
         body = with_kind(&body, target.resource)?;
     }

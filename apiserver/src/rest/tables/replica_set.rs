@@ -43,7 +43,7 @@ struct View {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
-    replicas: i64,
-    ready_replicas: i64,
+pub(super) struct Status {
+    pub(super) replicas: i64,
+    pub(super) ready_replicas: i64,
 }

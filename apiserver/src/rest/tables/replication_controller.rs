@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::deployment::Template;
+use super::replica_set::Status;
 use super::{AGE, Column, Metadata, NAME, Printer, format};
 
 pub(super) static PRINTER: Printer = Printer {
@@ -49,11 +50,4 @@ struct Spec {
     replicas: i64,
     selector: BTreeMap<String, String>,
     template: Template,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    replicas: i64,
-    ready_replicas: i64,
 }
