@@ -1,10 +1,12 @@
 //! What the whole-cluster tests share: where the checkout is, how to talk to pods, and how a skipped test says so.
 
 pub mod access;
+pub mod containers;
 pub mod linearizability;
 pub mod lone;
 pub mod register;
 pub mod seed;
+pub mod settle;
 pub mod transcript;
 pub mod watchers;
 pub mod writers;

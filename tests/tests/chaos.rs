@@ -1,7 +1,7 @@
 //! The kill loop: SIGKILL to one process after the other while writers write and watchers watch. Nothing acknowledged
 //! is lost, no watch has a gap or a repeat, each process is back at once, and the Deployment is whole again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
@@ -12,8 +12,9 @@ use coracle_tests::{
     access::Access,
     get, is_ready, register, rounds,
     seed::{seeded, shuffled},
-    watchers::{self, Watchers},
-    writers::{Acknowledged, Ledger, Writers},
+    settle::settle,
+    watchers::Watchers,
+    writers::{Ledger, Writers},
 };
 
 /// A process has to be back, and the cluster to answer, within this. Far above the second that is promised on a
@@ -93,36 +94,6 @@ fn report(test: &str, outages: &[Outage], ledger: &Ledger, resumed: usize) {
         ledger.writes.len(),
         ledger.unknown,
     );
-}
-
-/// Every register as it is now.
-async fn present(api: &GrpcClient) -> anyhow::Result<BTreeMap<String, Acknowledged>> {
-    let query = ListQuery {
-        namespace: register::NAMESPACE.to_owned(),
-        ..ListQuery::all(kinds::CONFIG_MAP)
-    };
-    let (objects, _) = api.list_all(&query).await.context("list registers")?;
-    let registers = objects.iter().filter_map(|object| {
-        let value = register::value(object).ok()?;
-        Some((
-            object.name.clone(),
-            Acknowledged {
-                revision: object.revision,
-                value,
-            },
-        ))
-    });
-    Ok(registers.collect())
-}
-
-async fn settle(access: &Access, writers: Writers, watchers: Watchers) -> anyhow::Result<(Ledger, usize)> {
-    let ledger = writers.stop().await?;
-    let logs = watchers.stop().await?;
-    ledger
-        .check(&present(&access.client()?).await?)
-        .map_err(anyhow::Error::msg)?;
-    watchers::check(&logs, &ledger).map_err(anyhow::Error::msg)?;
-    Ok((ledger, logs.iter().map(|log| log.resumed).sum()))
 }
 
 async fn deploy(api: &GrpcClient) -> anyhow::Result<()> {

@@ -1,154 +1,34 @@
 //! The cluster in containers: `docker compose up`, kubectl from outside, pods asked from inside, containers killed both
-//! ways, nodes added. Needs a running engine and the image `coracle:dev`; `.ci/compose` sees to both.
+//! ways, a node that comes back elsewhere, nodes added. Needs a running engine and the image `coracle:dev`;
+//! `.ci/compose` sees to both.
 #![allow(
     clippy::disallowed_methods,
     reason = "where the engine is, the environment says"
 )]
 
-use std::{path::PathBuf, time::Duration};
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use coracle_service::Env;
 use coracle_testing::eventually;
-use coracle_tests::{checkout, example, in_ci};
-use tokio::process::Command;
+use coracle_tests::{
+    containers::{PATIENCE, Project, usable},
+    example, in_ci, rounds,
+    seed::{seeded, shuffled},
+    settle::settle,
+    watchers::Watchers,
+    writers::Writers,
+};
 
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A compose project of its own; taken down, volumes and all, when the test ends.
-struct Project {
-    name: String,
-    port: u16,
-    dir: PathBuf,
-}
-
-impl Project {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut words = compose_words();
-        let mut command = Command::new(words.remove(0));
-        command
-            .args(words)
-            .args(["-p", &self.name])
-            .args(arguments)
-            .current_dir(checkout())
-            .env("CORACLE_PORT", self.port.to_string())
-            .kill_on_drop(true);
-        command
-    }
-
-    async fn compose(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self
-            .command(arguments)
-            .output()
-            .await
-            .context("run docker compose")?;
-        if !output.status.success() {
-            bail!(
-                "compose {}: {}",
-                arguments.join(" "),
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    async fn exec(&self, service: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        self.compose(&[&["exec", "-T", service, "/coracle"], arguments].concat())
-            .await
-    }
-
-    async fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("kubectl")
-            .arg("--kubeconfig")
-            .arg(self.dir.join("kubeconfig"))
-            .arg("--cache-dir")
-            .arg(self.dir.join("cache"))
-            .args(arguments)
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("run kubectl")?;
-        ensure!(
-            output.status.success(),
-            "kubectl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    async fn ready_nodes(&self, wanted: usize) -> anyhow::Result<()> {
-        eventually(&format!("{wanted} Ready nodes"), PATIENCE, || async {
-            let nodes = self.kubectl(&["get", "nodes", "--no-headers"]).await?;
-            let ready = nodes
-                .lines()
-                .filter(|line| line.split_whitespace().nth(1) == Some("Ready"))
-                .count();
-            ensure!(ready == wanted, "nodes:\n{nodes}");
-            Ok(())
-        })
-        .await
-    }
-
-    async fn count(&self, from: &str) -> anyhow::Result<u64> {
-        eventually("the counter to answer", PATIENCE, || async {
-            let ip = self
-                .kubectl(&[
-                    "get",
-                    "pods",
-                    "-l",
-                    "app=counter",
-                    "-o",
-                    "jsonpath={.items[0].status.podIP}",
-                ])
-                .await?;
-            let body = self.exec(from, &["fetch", &format!("http://{ip}:8080/")]).await?;
-            body.trim().parse().with_context(|| format!("read {body:?}"))
-        })
-        .await
-    }
-
-    async fn restarts(&self, service: &str) -> anyhow::Result<u64> {
-        let id = self.compose(&["ps", "-q", service]).await?;
-        let output = Command::new("docker")
-            .args(["inspect", "-f", "{{.RestartCount}}", id.trim()])
-            .output()
-            .await?;
-        String::from_utf8_lossy(&output.stdout)
-            .trim()
-            .parse()
-            .with_context(|| format!("count restarts of {service}"))
-    }
-}
-
-impl Drop for Project {
-    fn drop(&mut self) {
-        let mut down = self.command(&["down", "-v", "--remove-orphans", "-t", "1"]);
-        let _ = down.as_std_mut().output();
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-/// The command that is docker compose here: `CORACLE_COMPOSE`, by default the plugin.
-fn compose_words() -> Vec<String> {
-    let words = std::env::var("CORACLE_COMPOSE").unwrap_or_else(|_| "docker compose".to_owned());
-    words.split_whitespace().map(str::to_owned).collect()
-}
-
-async fn usable() -> bool {
-    let image = Command::new("docker")
-        .args(["image", "inspect", "coracle:dev"])
-        .output()
-        .await;
-    let mut words = compose_words();
-    let compose = Command::new(words.remove(0))
-        .args(words)
-        .arg("version")
-        .output()
-        .await;
-    [image, compose]
-        .into_iter()
-        .all(|outcome| outcome.is_ok_and(|output| output.status.success()))
-}
+const SERVICES: [&str; 7] = [
+    "apiserver",
+    "scheduler",
+    "controller-manager",
+    "storage",
+    "node-1",
+    "node-2",
+    "node-3",
+];
+const WRITERS: usize = 16;
+const WATCHERS: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn containers_run_the_same_cluster() -> anyhow::Result<()> {
@@ -161,87 +41,103 @@ async fn containers_run_the_same_cluster() -> anyhow::Result<()> {
         eprintln!("SKIPPED containers_run_the_same_cluster: no engine with an image coracle:dev and compose");
         return Ok(());
     }
-    let env = Env::host();
-    let free = env
-        .network
-        .listen(([127, 0, 0, 1], 0).into())
-        .await?
-        .local_addr()?
-        .port();
-    let name = format!("coracletest{:08x}", env.random.next_u64() as u32);
-    let project = Project {
-        dir: std::env::temp_dir().join(&name),
-        name,
-        port: free,
-    };
-    std::fs::create_dir_all(&project.dir)?;
-    // The image is there: nothing may be built or pulled.
-    project.compose(&["up", "-d", "--no-build"]).await?;
-    let kubeconfig = eventually("a kubeconfig", PATIENCE, || {
-        project.exec("apiserver", &["kubeconfig"])
-    })
-    .await?;
-    std::fs::write(project.dir.join("kubeconfig"), kubeconfig)?;
+    let project = Project::up(Env::host()).await?;
     project.ready_nodes(3).await?;
+    deploy(&project).await?;
+    let last = a_killed_container_comes_back_with_its_data(&project).await?;
+    a_stopped_container_stays_down(&project).await?;
+    a_node_comes_back_with_another_address(&project).await?;
+    any_container_may_be_killed_any_time(&project).await?;
+    let count = count(&project, "node-1").await?;
+    ensure!(count > last, "the counter said {last} and then {count}");
+    Ok(())
+}
 
+async fn deploy(project: &Project) -> anyhow::Result<()> {
     project
         .kubectl(&["apply", "-f", &example("simple-deployment.yaml")])
         .await?;
-    project
-        .kubectl(&[
-            "rollout",
-            "status",
-            "deployment/nginx-deployment",
-            "--timeout=60s",
-        ])
-        .await?;
-    let pods = project
-        .kubectl(&[
-            "get",
-            "pods",
-            "-l",
-            "app=nginx",
-            "-o",
-            "jsonpath={.items[*].status.podIP}",
-        ])
-        .await?;
-    for ip in pods.split_whitespace() {
-        let body = project
-            .exec("node-1", &["fetch", &format!("http://{ip}/")])
-            .await?;
-        ensure!(body.contains("nginx:1.14.2"), "answer: {body}");
-    }
+    rolled_out(project).await?;
+    answers(project, "node-1").await
+}
 
-    // A real SIGKILL from inside is healed by the restart policy, and the data is there.
-    project
-        .kubectl(&["apply", "-f", &example("pv-pvc-counter.yaml")])
+async fn rolled_out(project: &Project) -> anyhow::Result<()> {
+    let wait = [
+        "rollout",
+        "status",
+        "deployment/nginx-deployment",
+        "--timeout=60s",
+    ];
+    project.kubectl(&wait).await.map(drop)
+}
+
+/// Every pod of the Deployment is reached from a container.
+async fn answers(project: &Project, from: &str) -> anyhow::Result<()> {
+    let pods = project
+        .value(&["pods", "-l", "app=nginx"], "{.items[*].status.podIP}")
         .await?;
-    project
-        .kubectl(&[
-            "wait",
-            "--for=condition=Available",
-            "deployment/counter",
-            "--timeout=60s",
-        ])
-        .await?;
-    let mut last = project.count("node-1").await?;
-    for service in ["storage", "apiserver"] {
-        let before = project.restarts(service).await?;
-        project.exec(service, &["kill", "--self"]).await.ok();
-        eventually(&format!("{service} to be restarted"), PATIENCE, || async {
-            ensure!(project.restarts(service).await? > before, "not yet");
+    ensure!(!pods.is_empty(), "the Deployment has no pods");
+    for ip in pods.split_whitespace() {
+        eventually(&format!("{ip} to answer"), PATIENCE, || async {
+            let body = project.exec(from, &["fetch", &format!("http://{ip}/")]).await?;
+            ensure!(body.contains("nginx:1.14.2"), "answer: {body}");
             Ok(())
         })
         .await?;
-        let count = project.count("node-2").await?;
-        ensure!(
-            count > last,
-            "after the death of {service} the counter said {count}, it was {last}"
-        );
-        last = count;
     }
+    Ok(())
+}
 
-    // `compose kill` is a manual stop: nothing is scheduled until `up -d` brings the scheduler back.
+async fn count(project: &Project, from: &str) -> anyhow::Result<u64> {
+    eventually("the counter to answer", PATIENCE, || async {
+        let ip = project
+            .value(&["pods", "-l", "app=counter"], "{.items[0].status.podIP}")
+            .await?;
+        let body = project
+            .exec(from, &["fetch", &format!("http://{ip}:8080/")])
+            .await?;
+        body.trim().parse().with_context(|| format!("read {body:?}"))
+    })
+    .await
+}
+
+/// Sends a real SIGKILL from inside, which the restart policy heals.
+async fn kill(project: &Project, service: &str) -> anyhow::Result<()> {
+    let before = project.restarts(service).await?;
+    project.exec(service, &["kill", "--self"]).await.ok();
+    eventually(&format!("{service} to be restarted"), PATIENCE, || async {
+        ensure!(project.restarts(service).await? > before, "not yet");
+        Ok(())
+    })
+    .await
+}
+
+async fn a_killed_container_comes_back_with_its_data(project: &Project) -> anyhow::Result<u64> {
+    project
+        .kubectl(&["apply", "-f", &example("pv-pvc-counter.yaml")])
+        .await?;
+    let wait = [
+        "wait",
+        "--for=condition=Available",
+        "deployment/counter",
+        "--timeout=60s",
+    ];
+    project.kubectl(&wait).await?;
+    let mut last = count(project, "node-1").await?;
+    for service in ["storage", "apiserver"] {
+        kill(project, service).await?;
+        let now = count(project, "node-2").await?;
+        ensure!(
+            now > last,
+            "after the death of {service} the counter said {now}, it was {last}"
+        );
+        last = now;
+    }
+    Ok(last)
+}
+
+/// `compose kill` is a manual stop: nothing is scheduled until `up -d` brings the scheduler back.
+async fn a_stopped_container_stays_down(project: &Project) -> anyhow::Result<()> {
     project.compose(&["kill", "scheduler"]).await?;
     project
         .kubectl(&["scale", "deployment/nginx-deployment", "--replicas=4"])
@@ -258,16 +154,77 @@ async fn containers_run_the_same_cluster() -> anyhow::Result<()> {
         project.restarts("scheduler").await.unwrap_or(0) == 0,
         "a manual stop was undone"
     );
+    project.compose(&["up", "-d", "--no-build"]).await?;
+    rolled_out(project).await
+}
+
+/// While one node is away another container takes its address, so that it comes back with a new one: it registers
+/// anew under its name, and the others find the way to its pods.
+async fn a_node_comes_back_with_another_address(project: &Project) -> anyhow::Result<()> {
+    const ADDRESS: &str = "{.status.addresses[?(@.type=='InternalIP')].address}";
+    let before = project.value(&["node", "node-3"], ADDRESS).await?;
+    let uid = project.value(&["node", "node-3"], "{.metadata.uid}").await?;
+    project.compose(&["rm", "--stop", "--force", "node-3"]).await?;
+    let grow = ["up", "-d", "--no-build", "--scale", "node=1"];
     project
-        .compose(&["up", "-d", "--no-build", "--scale", "node=1"])
+        .compose(&[&grow[..], &["--no-deps", "node"]].concat())
         .await?;
+    project.compose(&grow).await?;
+    project.ready_nodes(4).await?;
+    eventually("node-3 to register its new address", PATIENCE, || async {
+        let now = project.value(&["node", "node-3"], ADDRESS).await?;
+        ensure!(now != before, "node-3 is still at {before}");
+        Ok(())
+    })
+    .await?;
+    ensure!(
+        project.value(&["node", "node-3"], "{.metadata.uid}").await? == uid,
+        "node-3 is another Node now"
+    );
+    // Enough pods that every node has one, the new one included.
     project
-        .kubectl(&[
-            "rollout",
-            "status",
-            "deployment/nginx-deployment",
-            "--timeout=60s",
-        ])
+        .kubectl(&["scale", "deployment/nginx-deployment", "--replicas=8"])
         .await?;
-    project.ready_nodes(4).await
+    rolled_out(project).await?;
+    let nodes = project
+        .value(&["pods", "-l", "app=nginx"], "{.items[*].spec.nodeName}")
+        .await?;
+    ensure!(nodes.contains("node-3"), "no pod is on node-3: {nodes}");
+    answers(project, "node-1").await?;
+    answers(project, "node-3").await?;
+    let logs = project
+        .kubectl(&["logs", "-l", "app=nginx", "--tail=1", "--prefix"])
+        .await?;
+    ensure!(logs.contains("GET /"), "logs: {logs}");
+    Ok(())
+}
+
+/// The kill loop: writers write and watchers watch through the published port while one container after the other is
+/// killed; nothing acknowledged is lost, no watch has a gap, and the Deployment is whole after each.
+async fn any_container_may_be_killed_any_time(project: &Project) -> anyhow::Result<()> {
+    let random = seeded("any_container_may_be_killed_any_time");
+    let access = project.access().await?;
+    let watchers = Watchers::start(&access, WATCHERS).await?;
+    let writers = Writers::start(&access, WRITERS)?;
+    let turns = std::iter::repeat_with(|| shuffled(&random, &SERVICES)).flatten();
+    for (round, victim) in turns.take(rounds(4, 20)).enumerate() {
+        writers.get_on(100).await?;
+        let began = access.env.transport_clock.monotonic();
+        kill(project, victim).await?;
+        writers.get_on(1).await?;
+        eprintln!(
+            "round {round}: {victim} killed, restarted and writes acknowledged after {} ms",
+            began.elapsed().as_millis()
+        );
+        rolled_out(project).await?;
+        answers(project, "node-2")
+            .await
+            .with_context(|| format!("after {victim} was killed in round {round}"))?;
+    }
+    let (ledger, resumed) = settle(&access, writers, watchers).await?;
+    eprintln!(
+        "{} writes acknowledged; watches resumed {resumed} times",
+        ledger.writes.len()
+    );
+    Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use coracle_client::{GrpcClient, ObjectApi, WriteOptions};
 use coracle_service::Env;
 
-use super::{clients, config_map, host::Host, namespace, quantile_ms, report::Report};
+use super::{clients, config_map, counted, host::Host, namespace, quantile_ms, report::Report};
 
 const NAMESPACE: &str = "creates";
 
@@ -31,11 +31,7 @@ pub async fn run(
             samples.extend(task.await.context("run a client")??);
         }
         let rate = samples.len() as f64 / began.elapsed().as_secs_f64();
-        let clients = if count == 1 {
-            "1 client".to_owned()
-        } else {
-            format!("{count} clients")
-        };
+        let clients = counted(count);
         report.row(&format!("creates of 1 KiB, {clients}"), rate, "/s");
         report.row(
             &format!("create, {clients}, p50"),

@@ -1,70 +1,61 @@
-//! A Deployment, from its creation to all pods Ready, and away again.
+//! Deployments, from their creation to all pods Ready, and away again.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use coracle_api::kinds;
-use coracle_client::{DeleteOptions, EventKind, ListQuery, ObjectApi, WatchQuery, Write, WriteOptions};
+use coracle_client::{DeleteOptions, GrpcClient, ListQuery, ObjectApi, Write};
 use coracle_service::Env;
-use futures::StreamExt;
-use serde::Deserialize;
 
-use super::{host::Host, namespace, report::Report};
+use super::{
+    fill::write_all,
+    host::Host,
+    namespace,
+    report::Report,
+    workload::{TIMEOUT, create, deployment, until, watch},
+};
 
 const NAMESPACE: &str = "density";
-const TIMEOUT: Duration = Duration::from_secs(600);
+const IMAGE: &str = "registry.k8s.io/pause:3.9";
 const POLL: Duration = Duration::from_millis(10);
 
-#[derive(Deserialize)]
-struct Deployment {
-    #[serde(default)]
-    status: Status,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    ready_replicas: u32,
-}
-
-pub async fn run(pods: u32, host: &Host, env: &Env, report: &mut Report) -> anyhow::Result<()> {
+pub async fn run(
+    pods: u32,
+    deployments: u32,
+    host: &Host,
+    env: &Env,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let api = host.client(env)?;
     namespace(&api, NAMESPACE).await?;
     let clock = &env.transport_clock;
     let cpu_before = host.cpu()?;
-    let watch = WatchQuery {
-        namespace: NAMESPACE.to_owned(),
-        ..WatchQuery::all(kinds::DEPLOYMENT)
-    };
-    let mut events = api.watch(&watch).await?;
+    let mut events = watch(&api, NAMESPACE).await?;
+    let names: BTreeSet<String> = (0..deployments)
+        .map(|number| format!("density-{number}"))
+        .collect();
+    let replicas = pods / deployments;
+    let pods = replicas * deployments;
     let began = clock.monotonic();
-    let create = Write::Create {
-        resource: kinds::DEPLOYMENT,
-        namespace: NAMESPACE.to_owned(),
-        name: "density".to_owned(),
-        subresource: "",
-        json: serde_json::to_vec(&deployment(pods))?.into(),
-    };
-    api.write(create, &WriteOptions::default()).await?;
-    let all_ready = async {
-        while let Some(batch) = events.next().await {
-            for event in batch? {
-                let (EventKind::Added(object) | EventKind::Modified(object)) = event.kind else {
-                    continue;
-                };
-                if object.read::<Deployment>()?.status.ready_replicas >= pods {
-                    return Ok(());
-                }
-            }
+    let creates = names
+        .iter()
+        .map(|name| create(NAMESPACE, name, &deployment(NAMESPACE, name, replicas, IMAGE)));
+    write_all(&api, creates).await?;
+    let mut waiting = names.clone();
+    until(&mut events, clock, |found| {
+        if found.status.ready_replicas >= replicas {
+            waiting.remove(&found.metadata.name);
         }
-        bail!("the watch ended")
-    };
-    clock
-        .timeout(TIMEOUT, all_ready)
-        .await
-        .context("wait for all pods to be Ready")??;
+        waiting.is_empty()
+    })
+    .await?;
     let took = began.elapsed().as_secs_f64();
-    report.row(&format!("Deployment of {pods}, create to all Ready"), took, "s");
+    let what = if deployments == 1 {
+        format!("Deployment of {pods}")
+    } else {
+        format!("{deployments} Deployments of {replicas}")
+    };
+    report.row(&format!("{what}, create to all Ready"), took, "s");
     report.row("pods Ready per second", f64::from(pods) / took, "/s");
     let mut total = 0.0;
     for ((process, before), (_, after)) in cpu_before.into_iter().zip(host.cpu()?) {
@@ -78,18 +69,24 @@ pub async fn run(pods: u32, host: &Host, env: &Env, report: &mut Report) -> anyh
     for (process, bytes) in host.memory()? {
         report.row(&format!("memory of {process} (PSS)"), bytes as f64 / 1e6, "MB");
     }
-    delete(&api, pods, env, report).await
+    delete(&api, &names, pods, env, report).await
 }
 
-async fn delete(api: &impl ObjectApi, pods: u32, env: &Env, report: &mut Report) -> anyhow::Result<()> {
+async fn delete(
+    api: &GrpcClient,
+    names: &BTreeSet<String>,
+    pods: u32,
+    env: &Env,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let began = env.transport_clock.monotonic();
-    let delete = Write::Delete {
+    let deletes = names.iter().map(|name| Write::Delete {
         resource: kinds::DEPLOYMENT,
         namespace: NAMESPACE.to_owned(),
-        name: "density".to_owned(),
+        name: name.clone(),
         options: DeleteOptions::default(),
-    };
-    api.write(delete, &WriteOptions::default()).await?;
+    });
+    write_all(api, deletes).await?;
     let gone = async {
         let query = ListQuery {
             namespace: NAMESPACE.to_owned(),
@@ -111,20 +108,4 @@ async fn delete(api: &impl ObjectApi, pods: u32, env: &Env, report: &mut Report)
         "s",
     );
     Ok(())
-}
-
-fn deployment(replicas: u32) -> serde_json::Value {
-    serde_json::json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "density", "namespace": NAMESPACE},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": "density"}},
-            "template": {
-                "metadata": {"labels": {"app": "density"}},
-                "spec": {"containers": [{"name": "pause", "image": "registry.k8s.io/pause:3.9"}]},
-            },
-        },
-    })
 }

@@ -1,32 +1,20 @@
 //! Gets, and lists of many pods.
 
 use coracle_api::kinds;
-use coracle_client::{BatchOptions, ListQuery, ObjectApi, Write};
+use coracle_client::{ListQuery, ObjectApi, Write};
 use coracle_service::Env;
 
-use super::{host::Host, namespace, quantile_ms, report::Report};
+use super::{fill::write_all, host::Host, namespace, quantile_ms, report::Report};
 
 const NAMESPACE: &str = "lists";
 const GETS: usize = 2_000;
 const LISTS: usize = 5;
-const BATCH: usize = 500;
 
 pub async fn run(pods: usize, host: &Host, env: &Env, report: &mut Report) -> anyhow::Result<()> {
     let api = host.client(env)?;
     let clock = &env.transport_clock;
     namespace(&api, NAMESPACE).await?;
-    for first in (0..pods).step_by(BATCH) {
-        let writes = (first..pods.min(first + BATCH))
-            .map(pod)
-            .collect::<anyhow::Result<_>>()?;
-        let options = BatchOptions {
-            without_bodies: true,
-            ..BatchOptions::default()
-        };
-        for outcome in api.batch(writes, &options).await? {
-            outcome?;
-        }
-    }
+    write_all(&api, (0..pods).map(pod)).await?;
     let mut gets = Vec::new();
     for number in 0..GETS {
         let sent = clock.monotonic();
@@ -59,7 +47,7 @@ pub async fn run(pods: usize, host: &Host, env: &Env, report: &mut Report) -> an
 }
 
 /// A pod that no scheduler takes.
-fn pod(number: usize) -> anyhow::Result<Write> {
+fn pod(number: usize) -> Write {
     let json = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -69,11 +57,11 @@ fn pod(number: usize) -> anyhow::Result<Write> {
             "containers": [{"name": "web", "image": "nginx:1.16.1", "ports": [{"containerPort": 80}]}],
         },
     });
-    Ok(Write::Create {
+    Write::Create {
         resource: kinds::POD,
         namespace: NAMESPACE.to_owned(),
         name: format!("pod-{number}"),
         subresource: "",
-        json: serde_json::to_vec(&json)?.into(),
-    })
+        json: json.to_string().into(),
+    }
 }

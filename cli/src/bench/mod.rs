@@ -6,11 +6,15 @@
 
 mod create;
 mod density;
+mod fill;
 mod host;
 mod list;
 mod machine;
 mod report;
+mod rollout;
+mod store;
 mod watch;
+mod workload;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,6 +35,9 @@ pub struct Args {
     /// The running cluster's data directory.
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// First fill the registry with this many other objects.
+    #[arg(long, global = true, default_value_t = 0)]
+    objects: usize,
     /// How to print the result.
     #[arg(short, long, global = true, value_enum, default_value_t)]
     output: Format,
@@ -38,17 +45,42 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Measurement {
+    /// The store without an apiserver: puts of 1 KiB, history and compaction on. `--objects` are loaded first.
+    Store {
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 64])]
+        clients: Vec<usize>,
+        /// Seconds for each number of clients.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    #[command(flatten)]
+    OfCluster(OfCluster),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum OfCluster {
     /// From an empty directory to Ready nodes, and what the idle processes weigh.
     Start {
         #[arg(long, default_value_t = 3)]
         nodes: u32,
     },
-    /// A Deployment, from its creation to all pods Ready, and away again.
+    /// Deployments, from their creation to all pods Ready, and away again.
     Density {
         #[arg(long, default_value_t = 100)]
         nodes: u32,
+        /// Pods in all.
         #[arg(long, default_value_t = 1000)]
         pods: u32,
+        /// Deployments that share the pods evenly.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        deployments: u32,
+    },
+    /// A rolling update of one Deployment, with a quarter surge and a quarter unavailable.
+    Rollout {
+        #[arg(long, default_value_t = 100)]
+        nodes: u32,
+        #[arg(long, default_value_t = 100)]
+        replicas: u32,
     },
     /// Creates of 1 KiB ConfigMaps.
     Create {
@@ -80,31 +112,45 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         measurement,
         name,
         data_dir,
+        objects,
         output,
     } = args;
     let mut report = Report::new(machine::Rates::measure(&env).await?);
+    let measurement = match measurement {
+        Measurement::Store { clients, seconds } => {
+            store::run(objects, &clients, seconds, &env, &mut report).await?;
+            return report.print(output);
+        }
+        Measurement::OfCluster(measurement) => measurement,
+    };
     let nodes = match &measurement {
-        Measurement::Start { nodes } | Measurement::Density { nodes, .. } => *nodes,
+        OfCluster::Start { nodes } | OfCluster::Density { nodes, .. } | OfCluster::Rollout { nodes, .. } => {
+            *nodes
+        }
         _ => 0,
     };
     let host = match name {
         Some(name) => host::Host::running(&name, data_dir, &env).await?,
         None => host::Host::throwaway(nodes, &env).await?,
     };
-    let measured = measure(&measurement, &host, &env, &mut report).await;
+    let measured = async {
+        fill::run(objects, &host.client(&env)?).await?;
+        measure(&measurement, &host, &env, &mut report).await
+    };
+    let measured = measured.await;
     host.end().await;
     measured?;
     report.print(output)
 }
 
 async fn measure(
-    measurement: &Measurement,
+    measurement: &OfCluster,
     host: &host::Host,
     env: &Env,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     match measurement {
-        Measurement::Start { nodes } => {
+        OfCluster::Start { nodes } => {
             report.row(
                 &format!("start with {nodes} nodes, until all are Ready"),
                 host.start_time().as_secs_f64(),
@@ -115,10 +161,13 @@ async fn measure(
             }
             Ok(())
         }
-        Measurement::Density { pods, .. } => density::run(*pods, host, env, report).await,
-        Measurement::Create { clients, seconds } => create::run(clients, *seconds, host, env, report).await,
-        Measurement::List { pods } => list::run(*pods, host, env, report).await,
-        Measurement::Watch {
+        OfCluster::Density {
+            pods, deployments, ..
+        } => density::run(*pods, *deployments, host, env, report).await,
+        OfCluster::Rollout { replicas, .. } => rollout::run(*replicas, host, env, report).await,
+        OfCluster::Create { clients, seconds } => create::run(clients, *seconds, host, env, report).await,
+        OfCluster::List { pods } => list::run(*pods, host, env, report).await,
+        OfCluster::Watch {
             watchers,
             writes,
             writers,
@@ -166,6 +215,15 @@ fn quantile_ms(samples: &mut [std::time::Duration], quantile: f64) -> f64 {
     samples.sort_unstable();
     let index = ((samples.len() - 1) as f64 * quantile).round() as usize;
     samples[index].as_secs_f64() * 1e3
+}
+
+/// "1 client", "64 clients".
+fn counted(clients: usize) -> String {
+    if clients == 1 {
+        "1 client".to_owned()
+    } else {
+        format!("{clients} clients")
+    }
 }
 
 /// Clients over connections of their own, a client each.
