@@ -8,7 +8,7 @@ use std::{
 use coracle_runtime::LeaseTimings;
 
 /// Names of the controllers, as [`Config::controllers`] takes them.
-pub const CONTROLLERS: [&str; 10] = [
+pub const CONTROLLERS: [&str; 11] = [
     "deployment",
     "garbage-collector",
     "namespace",
@@ -18,6 +18,7 @@ pub const CONTROLLERS: [&str; 10] = [
     "protection",
     "replicaset",
     "service-account",
+    "statefulset",
     "volume-binder",
 ];
 

@@ -10,4 +10,5 @@ pub(crate) mod pod_gc;
 pub(crate) mod protection;
 pub(crate) mod replicaset;
 pub(crate) mod service_account;
+pub(crate) mod statefulset;
 pub(crate) mod taint_eviction;

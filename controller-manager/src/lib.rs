@@ -6,6 +6,7 @@
 mod config;
 mod controllers;
 mod custom;
+mod history;
 mod run;
 #[cfg(test)]
 mod testing;

@@ -21,6 +21,7 @@ use crate::{
         protection::Protection,
         replicaset::{ReplicaSetController, Tallies},
         service_account::ServiceAccounts,
+        statefulset::StatefulSetController,
         taint_eviction::TaintEviction,
     },
     world::World,
@@ -131,6 +132,7 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     let tallies = Tallies::follow(&world.pods.cache);
     start.add("replicaset", || ReplicaSetController::new(world, &tallies));
     start.add("deployment", || DeploymentController::new(world, &tallies));
+    start.add("statefulset", || StatefulSetController::new(world));
     start.add("node-ipam", || NodeIpam::new(world, config));
     start.add("node-lifecycle", || NodeLifecycle::new(world, config));
     start.add("node-lifecycle", || TaintEviction::new(world));

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use coracle_api::{Resource, kinds};
+use coracle_api::{ApiError, Resource, kinds};
 use coracle_client::{ObjectApi, WatchQuery};
 use coracle_runtime::{Cache, Change, Index, Key, Project, Watched, WorkQueue, informer};
 use coracle_service::{Env, Shutdown};
 
 use crate::custom::CustomKinds;
-use crate::view::{Bare, Claim, Deployment, HasMeta, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Volume};
+use crate::view::{
+    Bare, Claim, Deployment, HasMeta, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Revision, Selects,
+    StatefulSet, Volume,
+};
 
 /// A cache with an index by the UIDs of owners.
 pub(crate) struct Kind<T> {
@@ -97,10 +100,12 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
 }
 
 /// Kinds that have a view of their own, or (Events: they own nothing, nobody owns them, and they are many) none.
-static OWN_VIEW: [&Resource; 11] = [
+static OWN_VIEW: [&Resource; 13] = [
     kinds::POD,
     kinds::REPLICA_SET,
     kinds::DEPLOYMENT,
+    kinds::STATEFUL_SET,
+    kinds::CONTROLLER_REVISION,
     kinds::NODE,
     kinds::LEASE,
     kinds::NAMESPACE,
@@ -118,6 +123,8 @@ pub(crate) struct World {
     pub(crate) pods: Arc<Kind<Pod>>,
     pub(crate) replica_sets: Arc<Kind<ReplicaSet>>,
     pub(crate) deployments: Arc<Kind<Deployment>>,
+    pub(crate) stateful_sets: Arc<Kind<StatefulSet>>,
+    pub(crate) revisions: Arc<Kind<Revision>>,
     pub(crate) nodes: Arc<Kind<Node>>,
     pub(crate) leases: Arc<Kind<Lease>>,
     pub(crate) namespaces: Arc<Kind<Namespace>>,
@@ -133,6 +140,7 @@ pub(crate) struct World {
     pods_by_claim: Index<Pod>,
     masterless_pods: Index<Pod>,
     masterless_sets: Index<ReplicaSet>,
+    masterless_revisions: Index<Revision>,
 }
 
 impl World {
@@ -157,6 +165,10 @@ impl World {
         let masterless_sets = replica_sets
             .cache
             .index(|set, namespaces| masterless(&set.meta, namespaces));
+        let revisions = Kind::<Revision>::new(kinds::CONTROLLER_REVISION);
+        let masterless_revisions = revisions
+            .cache
+            .index(|revision, namespaces| masterless(&revision.meta, namespaces));
         let others = kinds::RESOURCES
             .iter()
             .filter(|resource| resource.is_storage() && resource.has_verb("watch"))
@@ -168,6 +180,8 @@ impl World {
             pods: Arc::new(pods),
             replica_sets: Arc::new(replica_sets),
             deployments: Arc::new(Kind::new(kinds::DEPLOYMENT)),
+            stateful_sets: Arc::new(Kind::new(kinds::STATEFUL_SET)),
+            revisions: Arc::new(revisions),
             nodes: Arc::new(Kind::new(kinds::NODE)),
             leases: Arc::new(Kind::new(kinds::LEASE)),
             namespaces: Arc::new(Kind::new(kinds::NAMESPACE)),
@@ -181,6 +195,7 @@ impl World {
             pods_by_claim,
             masterless_pods,
             masterless_sets,
+            masterless_revisions,
         }
     }
 
@@ -201,6 +216,8 @@ impl World {
             self.pods.clone(),
             self.replica_sets.clone(),
             self.deployments.clone(),
+            self.stateful_sets.clone(),
+            self.revisions.clone(),
             self.leases.clone(),
         ];
         kinds.extend(
@@ -229,15 +246,47 @@ impl World {
             .by_index(self.pods_by_claim, &format!("{}/{}", claim.namespace, claim.name))
     }
 
-    /// The pods of a namespace that nobody controls.
-    pub(crate) fn masterless_pods(&self, namespace: &str) -> Vec<Arc<Pod>> {
-        self.pods.cache.by_index(self.masterless_pods, namespace)
+    /// Pods that nobody controls, that `owner` selects, and that are worth having.
+    pub(crate) fn orphan_pods(&self, owner: &impl Selects) -> Vec<Arc<Pod>> {
+        let mut orphans = orphans(&self.pods, self.masterless_pods, owner);
+        orphans.retain(|pod| pod.is_active());
+        orphans
     }
 
-    /// The ReplicaSets of a namespace that nobody controls.
-    pub(crate) fn masterless_sets(&self, namespace: &str) -> Vec<Arc<ReplicaSet>> {
-        self.replica_sets.cache.by_index(self.masterless_sets, namespace)
+    /// ReplicaSets that nobody controls and that `owner` selects.
+    pub(crate) fn orphan_sets(&self, owner: &impl Selects) -> Vec<Arc<ReplicaSet>> {
+        orphans(&self.replica_sets, self.masterless_sets, owner)
     }
+
+    /// Revisions that nobody controls and that `owner` selects.
+    pub(crate) fn orphan_revisions(&self, owner: &impl Selects) -> Vec<Arc<Revision>> {
+        orphans(&self.revisions, self.masterless_revisions, owner)
+    }
+
+    /// Whether an owner is really there and staying: adoption must not rest on a stale view.
+    ///
+    /// # Errors
+    /// Where the live look failed.
+    pub(crate) async fn is_staying(
+        &self,
+        resource: &'static Resource,
+        meta: &Meta,
+    ) -> Result<bool, ApiError> {
+        match self.api.get(resource, &meta.namespace, &meta.name).await {
+            Ok(object) => {
+                let live: Bare = object.read()?;
+                Ok(live.meta.uid == meta.uid && !live.meta.is_deleting())
+            }
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn orphans<T: Project + HasMeta>(kind: &Kind<T>, masterless: Index<T>, owner: &impl Selects) -> Vec<Arc<T>> {
+    let mut orphans = kind.cache.by_index(masterless, &owner.meta().namespace);
+    orphans.retain(|orphan| !orphan.meta().is_deleting() && owner.selector().matches(&*orphan.meta().labels));
+    orphans
 }
 
 fn masterless(meta: &Meta, namespaces: &mut Vec<String>) {
@@ -258,4 +307,30 @@ pub(crate) fn enqueue_controllers<T: HasMeta>(
             queue.add(Key::new(&meta.namespace, &owner.name));
         }
     }
+}
+
+/// Adds the keys of owners whose dependents change: of those that control one, and of those that select one that
+/// nobody controls.
+pub(crate) fn follow_dependents<O: Project + Selects, D: Project + HasMeta>(
+    world: &Arc<World>,
+    owners: fn(&World) -> &Kind<O>,
+    dependents: fn(&World) -> &Kind<D>,
+    queue: &WorkQueue<Key>,
+) {
+    // Weak, because the world owns the subscriptions.
+    let (queue, weak) = (queue.clone(), Arc::downgrade(world));
+    let kind = owners(world).cache.resource();
+    dependents(world).cache.subscribe(move |change| {
+        enqueue_controllers(change, kind, &queue);
+        let is_orphan = |dependent: &&Arc<D>| dependent.meta().controller().is_none();
+        let Some(orphan) = change.new.as_ref().filter(is_orphan) else {
+            return;
+        };
+        let Some(world) = weak.upgrade() else { return };
+        for owner in owners(&world).cache.in_namespace(&orphan.meta().namespace) {
+            if owner.selector().matches(&*orphan.meta().labels) {
+                queue.add(owner.meta().key());
+            }
+        }
+    });
 }

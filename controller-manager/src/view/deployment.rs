@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HasMeta, Meta, Template, replica_set::annotations};
+use super::{HasMeta, Meta, Selects, Template, replica_set::annotations};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deployment {
@@ -241,6 +241,12 @@ impl Project for Deployment {
 impl HasMeta for Deployment {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+}
+
+impl Selects for Deployment {
+    fn selector(&self) -> &LabelSelector {
+        &self.selector
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use coracle_api::{Labels, Resource, view::or_default};
+use coracle_api::{LabelSelector, Labels, Resource, view::or_default};
 use coracle_runtime::{Key, ObjectRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -155,4 +155,9 @@ impl Meta {
 /// A projection that holds metadata, so that generic controllers can use every cache.
 pub(crate) trait HasMeta {
     fn meta(&self) -> &Meta;
+}
+
+/// A projection of an object that finds its dependents by their labels.
+pub(crate) trait Selects: HasMeta {
+    fn selector(&self) -> &LabelSelector;
 }

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use coracle_api::{ApiError, view::or_default};
@@ -190,6 +191,13 @@ impl Pod {
         self.ready
             && (min_ready_seconds <= 0
                 || since.as_second().saturating_add(min_ready_seconds) <= now.as_second())
+    }
+
+    /// How long until a ready pod has been ready for `min_ready_seconds`; `None` where it has.
+    pub(crate) fn until_available(&self, min_ready_seconds: i64, now: Timestamp) -> Option<Duration> {
+        let at = self.ready_changed?.as_second().saturating_add(min_ready_seconds);
+        let seconds = u64::try_from(at - now.as_second()).ok();
+        seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 }
 

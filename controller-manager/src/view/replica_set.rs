@@ -6,7 +6,7 @@ use coracle_runtime::Project;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, HasMeta, Meta, Template};
+use super::{Condition, HasMeta, Meta, Selects, Template};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplicaSet {
@@ -91,6 +91,12 @@ impl Project for ReplicaSet {
 impl HasMeta for ReplicaSet {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+}
+
+impl Selects for ReplicaSet {
+    fn selector(&self) -> &LabelSelector {
+        &self.selector
     }
 }
 

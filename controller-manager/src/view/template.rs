@@ -1,7 +1,7 @@
 //! A pod template: in a form to compare, and in a form to make pods of.
 
 use coracle_api::hash::pod_template_hash;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{PodTemplateSpec, ResourceRequirements};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -65,15 +65,28 @@ impl<'de> Deserialize<'de> for Template {
         if let Some(labels) = &mut metadata.labels {
             labels.remove(HASH_LABEL);
         }
+        drop_empty_resources(&mut typed);
         let canonical = serde_json::to_string(&typed).map_err(serde::de::Error::custom)?;
         let mut metadata = value["metadata"].clone();
-        if metadata.is_null() {
-            metadata = Value::Object(serde_json::Map::new());
+        match metadata.as_object_mut() {
+            Some(metadata) => _ = metadata.remove("creationTimestamp"),
+            None => metadata = Value::Object(serde_json::Map::new()),
         }
         Ok(Self {
             canonical: canonical.into(),
             metadata,
             spec: value["spec"].to_string().into(),
         })
+    }
+}
+
+/// Resources of a container that say nothing mean the same as none; clients written in Go send them always.
+fn drop_empty_resources(template: &mut PodTemplateSpec) {
+    let Some(spec) = &mut template.spec else { return };
+    let inits = spec.init_containers.iter_mut().flatten();
+    for container in spec.containers.iter_mut().chain(inits) {
+        container
+            .resources
+            .take_if(|resources| *resources == ResourceRequirements::default());
     }
 }

@@ -8,10 +8,7 @@ use coracle_runtime::{Controller, Key, Plan, QueueLimits, Watched, WorkQueue};
 use jiff::Timestamp;
 
 use super::replicaset::Tallies;
-use crate::{
-    view::{Bare, Deployment, ReplicaSet},
-    world::{World, enqueue_controllers},
-};
+use crate::world::{World, follow_dependents};
 
 mod plan;
 mod progress;
@@ -38,19 +35,12 @@ impl DeploymentController {
             let queue = queue.clone();
             move |change| queue.add(change.key.clone())
         });
-        let (queue_of_sets, weak) = (queue.clone(), Arc::downgrade(world));
-        world.replica_sets.cache.subscribe(move |change| {
-            enqueue_controllers(change, kinds::DEPLOYMENT, &queue_of_sets);
-            let Some(set) = change.new.as_ref().filter(|set| set.meta.controller().is_none()) else {
-                return;
-            };
-            let Some(world) = weak.upgrade() else { return };
-            for deployment in world.deployments.cache.in_namespace(&set.meta.namespace) {
-                if deployment.selector.matches(&*set.meta.labels) {
-                    queue_of_sets.add(deployment.meta.key());
-                }
-            }
-        });
+        follow_dependents(
+            world,
+            |world| &world.deployments,
+            |world| &world.replica_sets,
+            &queue,
+        );
         // Recreate waits for the last old pod, whose end changes no count of its ReplicaSet.
         let (queue_of_pods, weak) = (queue.clone(), Arc::downgrade(world));
         world.pods.cache.subscribe(move |change| {
@@ -73,31 +63,6 @@ impl DeploymentController {
             }),
             queue,
         )
-    }
-
-    /// ReplicaSets that nobody controls and that the Deployment selects.
-    fn orphans(&self, deployment: &Deployment) -> Vec<Arc<ReplicaSet>> {
-        let mut orphans = self.world.masterless_sets(&deployment.meta.namespace);
-        orphans.retain(|set| !set.meta.is_deleting() && deployment.selector.matches(&*set.meta.labels));
-        orphans
-    }
-
-    /// Whether the Deployment is really there and staying: adoption must not rest on a stale view.
-    async fn may_adopt(&self, deployment: &Deployment) -> Result<bool, ApiError> {
-        let meta = &deployment.meta;
-        match self
-            .world
-            .api
-            .get(kinds::DEPLOYMENT, &meta.namespace, &meta.name)
-            .await
-        {
-            Ok(object) => {
-                let live: Bare = object.read()?;
-                Ok(live.meta.uid == meta.uid && !live.meta.is_deleting())
-            }
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -129,8 +94,8 @@ impl Controller for DeploymentController {
         let mut sets = self.world.replica_sets.controlled_by(&deployment.meta.uid);
         // Oldest first, as everything that chooses among them wants it.
         sets.sort_by(|a, b| (a.meta.created, &a.meta.name).cmp(&(b.meta.created, &b.meta.name)));
-        let mut orphans = self.orphans(&deployment);
-        if !orphans.is_empty() && !self.may_adopt(&deployment).await? {
+        let mut orphans = self.world.orphan_sets(&*deployment);
+        if !orphans.is_empty() && !self.world.is_staying(kinds::DEPLOYMENT, &deployment.meta).await? {
             orphans.clear();
         }
         let running = sets

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::{
-    view::{Bare, Pod, ReplicaSet},
-    world::{World, enqueue_controllers},
+    view::ReplicaSet,
+    world::{World, follow_dependents},
 };
 
 mod plan;
@@ -53,50 +53,13 @@ impl ReplicaSetController {
             let queue = queue.clone();
             move |change| queue.add(change.key.clone())
         });
-        // Weak, because the world owns the subscriptions.
-        let (queue_of_pods, weak) = (queue.clone(), Arc::downgrade(world));
-        world.pods.cache.subscribe(move |change| {
-            enqueue_controllers(change, kinds::REPLICA_SET, &queue_of_pods);
-            let Some(pod) = change.new.as_ref().filter(|pod| pod.meta.controller().is_none()) else {
-                return;
-            };
-            let Some(world) = weak.upgrade() else { return };
-            for set in world.replica_sets.cache.in_namespace(&pod.meta.namespace) {
-                if set.selector.matches(&*pod.meta.labels) {
-                    queue_of_pods.add(set.meta.key());
-                }
-            }
-        });
+        follow_dependents(world, |world| &world.replica_sets, |world| &world.pods, &queue);
         let controller = Self {
             world: Arc::clone(world),
             tallies: Arc::clone(tallies),
             memory: Mutex::default(),
         };
         (Arc::new(controller), queue)
-    }
-
-    /// Pods that nobody controls and that the ReplicaSet selects.
-    fn orphans(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
-        let mut orphans = self.world.masterless_pods(&set.meta.namespace);
-        orphans.retain(|pod| pod.is_active() && set.selector.matches(&*pod.meta.labels));
-        orphans
-    }
-
-    /// Whether the ReplicaSet is really there and staying: adoption must not rest on a stale view.
-    async fn may_adopt(&self, set: &ReplicaSet) -> Result<bool, ApiError> {
-        let live = self
-            .world
-            .api
-            .get(kinds::REPLICA_SET, &set.meta.namespace, &set.meta.name)
-            .await;
-        match live {
-            Ok(object) => {
-                let live: Bare = object.read()?;
-                Ok(live.meta.uid == set.meta.uid && !live.meta.is_deleting())
-            }
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// How many pods of all ReplicaSets of the same owner there are on each node.
@@ -162,8 +125,8 @@ impl Controller for ReplicaSetController {
         } else {
             BTreeMap::new()
         };
-        let mut orphans = self.orphans(&set);
-        if !orphans.is_empty() && !self.may_adopt(&set).await? {
+        let mut orphans = self.world.orphan_pods(&*set);
+        if !orphans.is_empty() && !self.world.is_staying(kinds::REPLICA_SET, &set.meta).await? {
             orphans.clear();
         }
         let memory = self.memory.lock().get(key).cloned().unwrap_or(Memory {

@@ -1,14 +1,12 @@
 //! The status of a ReplicaSet.
 
-use std::time::Duration;
-
 use coracle_api::kinds;
 use coracle_runtime::Plan;
 use jiff::Timestamp;
 
 use super::plan::{Snapshot, difference};
 use crate::{
-    view::{Condition, Pod, ReplicaSetStatus},
+    view::{Condition, ReplicaSetStatus},
     writes,
 };
 
@@ -26,7 +24,7 @@ pub(super) fn update(snapshot: &Snapshot, now: Timestamp, plan: &mut Plan) {
         ));
     }
     let waiting = snapshot.pods.iter().filter(|pod| pod.is_active() && pod.ready);
-    let waits = waiting.filter_map(|pod| until_available(pod, set.min_ready_seconds, now));
+    let waits = waiting.filter_map(|pod| pod.until_available(set.min_ready_seconds, now));
     if let Some(wait) = waits.min() {
         plan.look_again_after(wait);
     }
@@ -76,15 +74,6 @@ fn conditions(snapshot: &Snapshot, now: Timestamp) -> Vec<Condition> {
         Some(_) => {}
     }
     conditions
-}
-
-/// How long until a ready pod is available; `None` where it is.
-fn until_available(pod: &Pod, min_ready_seconds: i64, now: Timestamp) -> Option<Duration> {
-    let at = pod.ready_changed?.as_second().saturating_add(min_ready_seconds);
-    let seconds = u64::try_from(at - now.as_second())
-        .ok()
-        .filter(|seconds| *seconds > 0)?;
-    Some(Duration::from_secs(seconds))
 }
 
 fn count(number: usize) -> i32 {
