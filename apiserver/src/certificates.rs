@@ -61,7 +61,7 @@ pub fn prepare(dir: &Path, extra_names: &[String], now: Timestamp) -> Result<Cer
     let server = authority.issue(&member(USER, server_names), now)?;
     let identity = Identity::from_credentials(&server)?;
     let admin = match Credentials::load(dir, "admin")? {
-        Some(kept) if !kept.is_due(now) && kept.ca_pem == authority.certificate_pem() => kept,
+        Some(kept) if !kept.is_due(&[], now) && kept.ca_pem == authority.certificate_pem() => kept,
         _ => {
             let admin = authority.issue(&member(ADMIN, Vec::new()), now)?;
             admin.save(dir, "admin")?;

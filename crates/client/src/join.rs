@@ -115,7 +115,8 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// The identity kept in `dir`, or a new one got with `token`. Waits for as long as the server is not there.
+/// The identity kept in `dir`, or a new one got with `token` where there is none that will do (it ends soon, or the
+/// member has another address now). Waits for as long as the server is not there.
 ///
 /// # Errors
 /// [`Error`]; none of them goes away by waiting.
@@ -127,7 +128,7 @@ pub async fn identity(
     env: &Env,
 ) -> Result<Identity, Error> {
     if let Some(kept) = Credentials::load(dir, role.role)?
-        && (token.is_none() || !kept.is_due(env.cluster_clock.now()))
+        && (token.is_none() || !kept.is_due(&role.server_names, env.cluster_clock.now()))
     {
         return Ok(Identity::from_credentials(&kept)?);
     }

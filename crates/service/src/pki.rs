@@ -111,15 +111,24 @@ impl Credentials {
         write_private(&dir.join(format!("{name}.crt")), self.certificate_pem.as_bytes())
     }
 
-    /// Whether the certificate has less than a third of its life left, or cannot be read.
+    /// Whether the certificate has to be made anew: it has less than a third of its life left, does not name each of
+    /// `server_names` (a member that moved has another address), or cannot be read.
     #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
+    pub fn is_due(&self, server_names: &[String], now: Timestamp) -> bool {
         let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(self.certificate_pem.as_bytes()) else {
             return true;
         };
         let Ok(certificate) = pem.parse_x509() else {
             return true;
         };
+        let named = match certificate.subject_alternative_name() {
+            Ok(Some(names)) => server_names_of(&names.value.general_names).0,
+            Ok(None) => Vec::new(),
+            Err(_) => return true,
+        };
+        if !server_names.iter().all(|name| named.contains(name)) {
+            return true;
+        }
         let left = certificate.validity().not_after.timestamp() - now.as_second();
         left < i64::try_from(CERTIFICATE_LIFETIME.as_secs() / 3).unwrap_or(i64::MAX)
     }
@@ -287,18 +296,28 @@ pub fn read_request(csr_pem: &str) -> Result<(Subject, bool), Error> {
         let ParsedExtension::SubjectAlternativeName(names) = extension else {
             continue;
         };
-        for name in &names.general_names {
-            match name {
-                GeneralName::DNSName(name) => subject.server_names.push((*name).to_owned()),
-                GeneralName::IPAddress(bytes) => match address(bytes) {
-                    Some(address) => subject.server_names.push(address.to_string()),
-                    None => return Err(unreadable()),
-                },
-                _ => has_others = true,
-            }
-        }
+        let (names, others) = server_names_of(&names.general_names);
+        subject.server_names.extend(names);
+        has_others |= others;
     }
     Ok((subject, has_others))
+}
+
+/// The DNS names and addresses among alternative names, and whether there are others.
+fn server_names_of(names: &[GeneralName<'_>]) -> (Vec<String>, bool) {
+    let mut known = Vec::new();
+    let mut has_others = false;
+    for name in names {
+        match name {
+            GeneralName::DNSName(name) => known.push((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => match address(bytes) {
+                Some(address) => known.push(address.to_string()),
+                None => has_others = true,
+            },
+            _ => has_others = true,
+        }
+    }
+    (known, has_others)
 }
 
 fn address(bytes: &[u8]) -> Option<std::net::IpAddr> {
@@ -401,3 +420,6 @@ fn certificate_error(verb: &'static str, what: &str) -> impl FnOnce(rcgen::Error
     let what = what.to_owned();
     move |source| Error::Certificate { verb, what, source }
 }
+
+#[cfg(test)]
+mod tests;
