@@ -8,8 +8,11 @@ use std::{
 use coracle_runtime::LeaseTimings;
 
 /// Names of the controllers, as [`Config::controllers`] takes them.
-pub const CONTROLLERS: [&str; 11] = [
+pub const CONTROLLERS: [&str; 14] = [
     "deployment",
+    "endpoints",
+    "endpointslice",
+    "endpointslice-mirroring",
     "garbage-collector",
     "namespace",
     "node-ipam",

@@ -2,6 +2,7 @@
 
 pub(crate) mod binder;
 pub(crate) mod deployment;
+pub(crate) mod endpointslice;
 pub(crate) mod garbage;
 pub(crate) mod namespace;
 pub(crate) mod node_ipam;

@@ -13,6 +13,7 @@ use crate::{
     controllers::{
         binder::VolumeBinder,
         deployment::DeploymentController,
+        endpointslice::{EndpointsController, Members, MirrorController, SliceController},
         garbage::GarbageCollector,
         namespace::NamespaceController,
         node_ipam::{self, NodeIpam},
@@ -133,6 +134,10 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     start.add("replicaset", || ReplicaSetController::new(world, &tallies));
     start.add("deployment", || DeploymentController::new(world, &tallies));
     start.add("statefulset", || StatefulSetController::new(world));
+    let members = Members::follow(world);
+    start.add("endpointslice", || SliceController::new(world, &members));
+    start.add("endpoints", || EndpointsController::new(world, &members));
+    start.add("endpointslice-mirroring", || MirrorController::new(world));
     start.add("node-ipam", || NodeIpam::new(world, config));
     start.add("node-lifecycle", || NodeLifecycle::new(world, config));
     start.add("node-lifecycle", || TaintEviction::new(world));

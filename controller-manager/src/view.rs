@@ -3,23 +3,29 @@
 
 mod claim;
 mod deployment;
+mod endpoints;
 mod intern;
 mod meta;
 mod node;
 mod pod;
 mod replica_set;
 mod revision;
+mod service;
 mod small;
 mod stateful_set;
 mod template;
 
 pub(crate) use claim::{Claim, Volume};
 pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, IntOrString, Strategy};
+pub(crate) use endpoints::{
+    Address, Conditions, Endpoint, EndpointPort, EndpointSlice, Endpoints, Hints, Subset, TargetRef, Zone,
+};
 pub(crate) use meta::{HasMeta, Meta, Owner, Selects};
 pub(crate) use node::{Lease, Node, Taint};
 pub(crate) use pod::{Phase, Pod, Toleration};
 pub(crate) use replica_set::{ReplicaSet, ReplicaSetStatus};
 pub(crate) use revision::Revision;
+pub(crate) use service::{Service, ServicePort, TargetPort};
 pub(crate) use small::{Bare, Namespace};
 pub(crate) use stateful_set::{ClaimTemplate, StatefulSet, StatefulSetStatus, Update};
 pub(crate) use template::Template;

@@ -9,9 +9,12 @@ use coracle_service::{Env, Shutdown};
 
 use crate::custom::CustomKinds;
 use crate::view::{
-    Bare, Claim, Deployment, HasMeta, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Revision, Selects,
-    StatefulSet, Volume,
+    Bare, Claim, Deployment, EndpointSlice, Endpoints, HasMeta, Lease, Meta, Namespace, Node, Pod,
+    ReplicaSet, Revision, Selects, Service, StatefulSet, Volume,
 };
+
+/// The label by which a slice says whose it is.
+pub(crate) const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
 /// A cache with an index by the UIDs of owners.
 pub(crate) struct Kind<T> {
@@ -100,7 +103,7 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
 }
 
 /// Kinds that have a view of their own, or (Events: they own nothing, nobody owns them, and they are many) none.
-static OWN_VIEW: [&Resource; 13] = [
+static OWN_VIEW: [&Resource; 16] = [
     kinds::POD,
     kinds::REPLICA_SET,
     kinds::DEPLOYMENT,
@@ -113,6 +116,9 @@ static OWN_VIEW: [&Resource; 13] = [
     kinds::PERSISTENT_VOLUME,
     kinds::SERVICE_ACCOUNT,
     kinds::CONFIG_MAP,
+    kinds::SERVICE,
+    kinds::ENDPOINT_SLICE,
+    kinds::ENDPOINTS,
     kinds::EVENT,
 ];
 
@@ -132,6 +138,9 @@ pub(crate) struct World {
     pub(crate) volumes: Arc<Kind<Volume>>,
     pub(crate) service_accounts: Arc<Kind<Bare>>,
     pub(crate) config_maps: Arc<Kind<Bare>>,
+    pub(crate) services: Arc<Kind<Service>>,
+    pub(crate) endpoint_slices: Arc<Kind<EndpointSlice>>,
+    pub(crate) endpoints: Arc<Kind<Endpoints>>,
     /// Kinds that nobody but the garbage collector looks at.
     others: Vec<Arc<Kind<Bare>>>,
     /// Kinds that come and go.
@@ -141,6 +150,7 @@ pub(crate) struct World {
     masterless_pods: Index<Pod>,
     masterless_sets: Index<ReplicaSet>,
     masterless_revisions: Index<Revision>,
+    slices_by_service: Index<EndpointSlice>,
 }
 
 impl World {
@@ -169,6 +179,11 @@ impl World {
         let masterless_revisions = revisions
             .cache
             .index(|revision, namespaces| masterless(&revision.meta, namespaces));
+        let endpoint_slices = Kind::<EndpointSlice>::new(kinds::ENDPOINT_SLICE);
+        let slices_by_service = endpoint_slices.cache.index(|slice, services| {
+            let service = slice.meta.labels.get(SERVICE_NAME_LABEL);
+            services.extend(service.map(|name| format!("{}/{name}", slice.meta.namespace)));
+        });
         let others = kinds::RESOURCES
             .iter()
             .filter(|resource| resource.is_storage() && resource.has_verb("watch"))
@@ -189,6 +204,9 @@ impl World {
             volumes: Arc::new(Kind::new(kinds::PERSISTENT_VOLUME)),
             service_accounts: Arc::new(Kind::new(kinds::SERVICE_ACCOUNT)),
             config_maps: Arc::new(Kind::new(kinds::CONFIG_MAP)),
+            services: Arc::new(Kind::new(kinds::SERVICE)),
+            endpoint_slices: Arc::new(endpoint_slices),
+            endpoints: Arc::new(Kind::new(kinds::ENDPOINTS)),
             others: others.collect(),
             custom: CustomKinds::default(),
             pods_by_node,
@@ -196,6 +214,7 @@ impl World {
             masterless_pods,
             masterless_sets,
             masterless_revisions,
+            slices_by_service,
         }
     }
 
@@ -219,6 +238,9 @@ impl World {
             self.stateful_sets.clone(),
             self.revisions.clone(),
             self.leases.clone(),
+            self.services.clone(),
+            self.endpoint_slices.clone(),
+            self.endpoints.clone(),
         ];
         kinds.extend(
             self.others
@@ -251,6 +273,12 @@ impl World {
         let mut orphans = orphans(&self.pods, self.masterless_pods, owner);
         orphans.retain(|pod| pod.is_active());
         orphans
+    }
+
+    /// The slices that say they are a Service's, whoever made them.
+    pub(crate) fn slices_of(&self, service: &Key) -> Vec<Arc<EndpointSlice>> {
+        let text = format!("{}/{}", service.namespace(), service.name());
+        self.endpoint_slices.cache.by_index(self.slices_by_service, &text)
     }
 
     /// ReplicaSets that nobody controls and that `owner` selects.

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    net::Ipv4Addr,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use coracle_runtime::Project;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{HasMeta, Meta};
+use super::{HasMeta, Meta, intern::Interner};
 
 /// status.phase
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -57,6 +58,31 @@ pub(crate) struct Pod {
     pub(crate) tolerations: Arc<[Toleration]>,
     /// Names of the claims that its volumes use.
     pub(crate) claims: Box<[Box<str>]>,
+    /// status.podIP
+    pub(crate) ip: Option<Ipv4Addr>,
+    /// The ports that its containers name; shared among pods that name the same.
+    pub(crate) ports: Arc<[ContainerPort]>,
+    /// Its name in DNS; `None` for the many that have none of their own.
+    pub(crate) names: Option<Box<Names>>,
+}
+
+/// A container's port that has a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ContainerPort {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) name: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) container_port: u16,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) protocol: Box<str>,
+}
+
+/// spec.hostname and spec.subdomain
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) hostname: Box<str>,
+    pub(crate) subdomain: Box<str>,
 }
 
 /// The tolerations that admission gives to every pod; nearly all have just these.
@@ -91,6 +117,31 @@ struct SpecJson {
     tolerations: Vec<Toleration>,
     #[serde(deserialize_with = "or_default")]
     volumes: Vec<VolumeJson>,
+    #[serde(deserialize_with = "or_default")]
+    hostname: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    subdomain: Box<str>,
+    #[serde(deserialize_with = "or_default")]
+    containers: Vec<PortsJson>,
+    #[serde(deserialize_with = "or_default")]
+    init_containers: Vec<PortsJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PortsJson {
+    #[serde(deserialize_with = "or_default")]
+    ports: Vec<ContainerPort>,
+}
+
+impl SpecJson {
+    /// The ports that containers name, sidecars included, those of the main containers first.
+    fn named_ports(&mut self) -> Arc<[ContainerPort]> {
+        static KNOWN: LazyLock<Interner<[ContainerPort]>> = LazyLock::new(Interner::default);
+        let containers = self.containers.drain(..).chain(self.init_containers.drain(..));
+        let ports = containers.flat_map(|container| container.ports);
+        KNOWN.share(ports.filter(|port| !port.name.is_empty()).collect())
+    }
 }
 
 #[derive(Deserialize)]
@@ -113,6 +164,8 @@ struct StatusJson<'a> {
     conditions: Vec<ConditionJson<'a>>,
     #[serde(deserialize_with = "or_default")]
     container_statuses: Vec<ContainerJson>,
+    #[serde(rename = "podIP", borrow, deserialize_with = "or_default")]
+    pod_ip: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -136,13 +189,20 @@ impl Project for Pod {
     fn project(object: &Object) -> Result<Self, ApiError> {
         let PodJson {
             metadata,
-            spec,
+            mut spec,
             status,
         } = object.read()?;
         let ready = status
             .conditions
             .iter()
             .find(|condition| condition.kind == "Ready");
+        let ports = spec.named_ports();
+        let names = (!spec.hostname.is_empty() || !spec.subdomain.is_empty()).then(|| {
+            Box::new(Names {
+                hostname: std::mem::take(&mut spec.hostname),
+                subdomain: std::mem::take(&mut spec.subdomain),
+            })
+        });
         let claims = spec
             .volumes
             .into_iter()
@@ -163,6 +223,9 @@ impl Project for Pod {
                 spec.tolerations.into()
             },
             claims: claims.map(|claim| claim.claim_name).collect(),
+            ip: status.pod_ip.parse().ok(),
+            ports,
+            names,
             meta: metadata,
         })
     }
