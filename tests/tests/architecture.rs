@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crates/service", &[]),
     ("crates/client", &["api", "proto", "service"]),
     ("crates/runtime", &["api", "client", "service"]),
+    ("crates/proxy", &["api", "client", "runtime", "service"]),
     ("crates/testing", &["api", "client", "service"]),
     ("apiserver/store", &[]),
     ("apiserver/fields", &["api"]),
@@ -40,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("scheduler", &["api", "client", "runtime", "service"]),
     ("controller-manager", &["api", "client", "runtime", "service"]),
-    ("nodes", &["api", "client", "proto", "runtime", "service"]),
+    ("nodes", &["api", "client", "proto", "proxy", "runtime", "service"]),
     ("storage", &["api", "proto", "service"]),
     (
         "cli",

@@ -21,7 +21,7 @@ pub mod spawn;
 pub use clock::Clock;
 pub use health::Health;
 pub use identity::{Identity, Peer};
-pub use network::{BoxIo, Io, Listener, Network};
+pub use network::{BoxIo, Datagram, Io, Listener, Network};
 pub use random::Random;
 pub use shutdown::Shutdown;
 pub use spawn::Spawn;

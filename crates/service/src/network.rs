@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
 };
 
 /// Connections that the kernel may hold for a listener that is busy accepting.
@@ -41,6 +41,18 @@ pub trait Network: Send + Sync + 'static {
     /// callers bound it with a clock.
     async fn dial(&self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<BoxIo>;
 
+    /// Binds a socket for datagrams to `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The system's, as for [`Network::listen`]; [`io::ErrorKind::Unsupported`] where there are no datagrams.
+    async fn datagram(&self, address: SocketAddr) -> io::Result<Box<dyn Datagram>> {
+        let _ = address;
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this network carries no datagrams",
+        ))
+    }
+
     /// The addresses of a `host:port` text.
     ///
     /// # Errors
@@ -58,6 +70,28 @@ pub trait Listener: Send + 'static {
     async fn accept(&mut self) -> io::Result<(BoxIo, SocketAddr)>;
 
     /// The address that it listens on.
+    ///
+    /// # Errors
+    /// The system's.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// Sends and receives datagrams until it is dropped.
+#[async_trait]
+pub trait Datagram: Send + Sync + 'static {
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// The system's; the socket stays usable.
+    async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()>;
+
+    /// The next datagram's length and sender; what does not fit into `buffer` is lost.
+    ///
+    /// # Errors
+    /// The system's; the socket stays usable.
+    async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+
+    /// The address that it is bound to.
     ///
     /// # Errors
     /// The system's.
@@ -104,6 +138,10 @@ impl Network for HostNetwork {
         Ok(Box::new(stream))
     }
 
+    async fn datagram(&self, address: SocketAddr) -> io::Result<Box<dyn Datagram>> {
+        Ok(Box::new(HostDatagram(UdpSocket::bind(address).await?)))
+    }
+
     async fn resolve(&self, authority: &str) -> io::Result<Vec<SocketAddr>> {
         Ok(tokio::net::lookup_host(authority).await?.collect())
     }
@@ -144,6 +182,23 @@ fn defer_port_choice(socket: &TcpSocket) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn defer_port_choice(_socket: &TcpSocket) -> io::Result<()> {
     Ok(())
+}
+
+struct HostDatagram(UdpSocket);
+
+#[async_trait]
+impl Datagram for HostDatagram {
+    async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.0.send_to(bytes, to).await.map(drop)
+    }
+
+    async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buffer).await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
 }
 
 struct HostListener(TcpListener);
