@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod containers;
+pub mod frames;
 pub mod linearizability;
 pub mod lone;
+pub mod processes;
 pub mod register;
 pub mod seed;
 pub mod settle;
@@ -126,4 +128,11 @@ pub fn is_ready(pod: &serde_json::Value) -> bool {
             all.iter()
                 .any(|one| one["type"] == "Ready" && one["status"] == "True")
         })
+}
+
+/// Bytes as base64 with padding, as Secrets hold them.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

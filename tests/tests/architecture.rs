@@ -39,6 +39,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    (
+        "fuzz",
+        &["api", "apiserver", "auth", "custom", "proto", "service"],
+    ),
     ("scheduler", &["api", "client", "runtime", "service"]),
     ("controller-manager", &["api", "client", "runtime", "service"]),
     ("nodes", &["api", "client", "proto", "proxy", "runtime", "service"]),

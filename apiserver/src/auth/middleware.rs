@@ -14,10 +14,7 @@ use axum::{
 use coracle_api::ApiError;
 use coracle_auth::{Attributes, MASTERS, RequestInfo, audit::Event, impersonation::Impersonation};
 use coracle_service::{Peer, identity::AUTHENTICATED};
-use http::{
-    HeaderMap,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
+use http::{HeaderMap, header::AUTHORIZATION};
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -41,7 +38,7 @@ struct Noted {
 
 /// Lets a request in, or answers in the language of the door it came to.
 pub(crate) async fn guard(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
-    let is_grpc = is_grpc(request.headers());
+    let is_grpc = rest::is_grpc(request.headers());
     let mut noted = Noted::default();
     let permit = match auth.admit(&mut request, is_grpc, &mut noted).await {
         Ok(permit) => permit,
@@ -54,12 +51,6 @@ pub(crate) async fn guard(State(auth): State<Arc<Auth>>, mut request: Request, n
     let response = next.run(request).await;
     drop(permit);
     auth.note(noted, body, response).await
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn refuse(error: &ApiError, is_grpc: bool) -> Response {

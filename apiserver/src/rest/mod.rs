@@ -29,11 +29,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use coracle_api::ApiError;
 use coracle_service::{Env, Identity, Peer, Shutdown};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::Semaphore;
 
 pub(crate) use self::error::failure;
@@ -88,6 +89,9 @@ struct Door {
 }
 
 async fn handle(State(door): State<Arc<Door>>, request: Request) -> Response {
+    if is_grpc(request.headers()) {
+        return no_such_service();
+    }
     let (parts, body) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
     let response = door
@@ -208,6 +212,19 @@ impl Door {
             ))
         })
     }
+}
+
+/// Whether a request is a call of gRPC. One that comes to this door names a service that there is not.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// In the words of gRPC, which knows no paths.
+fn no_such_service() -> Response {
+    let response: http::Response<Body> = tonic::Status::unimplemented("unknown service").into_http();
+    response.into_response()
 }
 
 /// The caller, whom `auth` has let in.

@@ -3,10 +3,12 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
 use coracle_apiserver::{AuditSettings, BootstrapToken, Config, InFlight, Mode, audit, certificates};
+use coracle_service::serve::Limits;
 use coracle_store::HistoryLimits;
 
 use super::{Common, parse_cidr};
@@ -39,6 +41,9 @@ pub struct Args {
     /// Calls that write, under way at a time.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub max_mutating_requests_inflight: usize,
+    /// For a handshake, and for the head of a request, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 32)]
+    pub header_timeout: u64,
     /// Seal Secrets with a new key from this start on, and those that exist anew. Give it for one start.
     #[arg(long)]
     pub new_seal_key: bool,
@@ -69,6 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         authorization_mode,
         max_requests_inflight,
         max_mutating_requests_inflight,
+        header_timeout,
         new_seal_key,
         audit_policy_file,
         audit_log_path,
@@ -108,7 +114,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             ..defaults.history
         },
         events: defaults.events,
-        limits: defaults.limits,
+        limits: Limits {
+            header_timeout: Duration::from_secs(header_timeout),
+            ..defaults.limits
+        },
         authorization: authorization_mode,
         in_flight: InFlight {
             reads: max_requests_inflight,
