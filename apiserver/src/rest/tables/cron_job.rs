@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::deployment::Template;
-use super::{AGE, Column, Metadata, NAME, Printer, Selector, format, since};
+use super::{AGE, Column, NAME, Printer, Selector, format, since};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -50,14 +50,7 @@ pub(super) static PRINTER: Printer = Printer {
     },
 };
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

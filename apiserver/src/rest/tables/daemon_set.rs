@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{AGE, Column, Metadata, NAME, Printer, Selector, format};
+use super::{AGE, Column, NAME, Printer, Selector, format};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -44,14 +44,7 @@ pub(super) static PRINTER: Printer = Printer {
     },
 };
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

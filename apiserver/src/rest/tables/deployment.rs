@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AGE, Column, Metadata, NAME, Printer, Selector, format};
+use super::{AGE, Column, NAME, Printer, Selector, format};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -36,14 +36,7 @@ pub(super) static PRINTER: Printer = Printer {
     },
 };
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

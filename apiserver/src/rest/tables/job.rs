@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::deployment::Template;
-use super::{AGE, Column, Metadata, NAME, Printer, Selector, duration, format};
+use super::{AGE, Column, NAME, Printer, Selector, duration, format};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -37,14 +37,7 @@ pub(super) static PRINTER: Printer = Printer {
     },
 };
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 impl View {
     fn has(&self, condition: &str) -> bool {

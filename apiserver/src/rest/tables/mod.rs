@@ -279,6 +279,17 @@ struct Plain {
     metadata: Metadata,
 }
 
+/// What cells are made of: some of the metadata, and of spec and status what the kind's file reads.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "Spec: Deserialize<'de> + Default, Status: Deserialize<'de> + Default"))]
+struct View<Spec, Status> {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
 /// What cells are made of, of any object's metadata.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -80,14 +80,7 @@ fn roles(metadata: &Metadata) -> String {
     format::list(&roles)
 }
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

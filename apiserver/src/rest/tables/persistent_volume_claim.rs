@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::persistent_volume::{phase, storage_class};
-use super::{AGE, Column, Metadata, NAME, Printer, format, or_else};
+use super::{AGE, Column, NAME, Printer, format, or_else};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -50,14 +50,7 @@ pub(super) static PRINTER: Printer = Printer {
     },
 };
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AGE, Cell, Column, Metadata, NAME, Printer, or_else, since};
+use super::{AGE, Cell, Column, NAME, Printer, or_else, since};
 
 /// The reason on pods of a node that has not been heard of.
 const NODE_LOST: &str = "NodeLost";
@@ -200,14 +200,7 @@ fn gates(pod: &View) -> String {
     format!("{met}/{}", gates.len())
 }
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 impl View {
     fn condition(&self, kind: &str) -> Option<&Condition> {

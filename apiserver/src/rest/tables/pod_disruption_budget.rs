@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AGE, Cell, Column, Metadata, NAME, Printer};
+use super::{AGE, Cell, Column, NAME, Printer};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -34,14 +34,7 @@ fn shown(value: &Value) -> Cell {
     }
 }
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

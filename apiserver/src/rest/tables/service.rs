@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{AGE, Column, Metadata, NAME, Printer, format, or_else};
+use super::{AGE, Column, NAME, Printer, format, or_else};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -61,14 +61,7 @@ fn external(spec: &Spec, status: &Status) -> String {
     }
 }
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::deployment::Spec;
-use super::{AGE, Column, Metadata, NAME, Printer, format};
+use super::{AGE, Column, NAME, Printer, format};
 
 pub(super) static PRINTER: Printer = Printer {
     columns: &[
@@ -26,14 +26,7 @@ pub(super) static PRINTER: Printer = Printer {
     },
 };
 
-#[derive(Deserialize)]
-struct View {
-    metadata: Metadata,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
-}
+type View = super::View<Spec, Status>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
