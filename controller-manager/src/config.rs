@@ -8,12 +8,15 @@ use std::{
 use coracle_runtime::LeaseTimings;
 
 /// Names of the controllers, as [`Config::controllers`] takes them.
-pub const CONTROLLERS: [&str; 14] = [
+pub const CONTROLLERS: &[&str] = &[
+    "cronjob",
     "deployment",
+    "disruption",
     "endpoints",
     "endpointslice",
     "endpointslice-mirroring",
     "garbage-collector",
+    "job",
     "namespace",
     "node-ipam",
     "node-lifecycle",
@@ -22,6 +25,7 @@ pub const CONTROLLERS: [&str; 14] = [
     "replicaset",
     "service-account",
     "statefulset",
+    "ttl-after-finished",
     "volume-binder",
 ];
 
@@ -60,16 +64,19 @@ pub struct Timings {
     pub orphaned_pod: Duration,
     /// Between two looks at a namespace that is being emptied.
     pub namespace_retry: Duration,
+    /// Before the first pod of a Job that failed is replaced; doubles with each failure.
+    pub job_backoff: Duration,
 }
 
 impl Default for Timings {
-    /// As Kubernetes: 50, 20 and 40 seconds.
+    /// As Kubernetes: 50, 20 and 40 seconds, and 10 for Jobs.
     fn default() -> Self {
         Self {
             node_grace: Duration::from_secs(50),
             pod_gc: Duration::from_secs(20),
             orphaned_pod: Duration::from_secs(40),
             namespace_retry: Duration::from_millis(200),
+            job_backoff: Duration::from_secs(10),
         }
     }
 }

@@ -12,9 +12,12 @@ use crate::{
     Config,
     controllers::{
         binder::VolumeBinder,
+        cron_job::CronJobController,
         deployment::DeploymentController,
+        disruption::DisruptionController,
         endpointslice::{EndpointsController, Members, MirrorController, SliceController},
         garbage::GarbageCollector,
+        job::JobController,
         namespace::NamespaceController,
         node_ipam::{self, NodeIpam},
         node_lifecycle::NodeLifecycle,
@@ -24,6 +27,7 @@ use crate::{
         service_account::ServiceAccounts,
         statefulset::StatefulSetController,
         taint_eviction::TaintEviction,
+        ttl_after_finished::TtlAfterFinished,
     },
     world::World,
 };
@@ -147,6 +151,10 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     start.add("volume-binder", || VolumeBinder::new(world));
     start.add("protection", || Protection::new(world));
     start.add("service-account", || ServiceAccounts::new(world, config));
+    start.add("job", || JobController::new(world, config));
+    start.add("cronjob", || CronJobController::new(world));
+    start.add("ttl-after-finished", || TtlAfterFinished::new(world));
+    start.add("disruption", || DisruptionController::new(world));
     start.loops
 }
 

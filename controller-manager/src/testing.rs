@@ -162,6 +162,7 @@ pub(crate) fn config() -> Config {
         pod_gc: Duration::from_millis(20),
         orphaned_pod: Duration::from_millis(20),
         namespace_retry: Duration::from_millis(5),
+        job_backoff: Duration::from_millis(20),
     };
     let lease = LeaseTimings {
         duration: Duration::from_secs(5),

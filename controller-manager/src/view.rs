@@ -2,12 +2,16 @@
 //! them. A pod takes about 400 bytes.
 
 mod claim;
+mod cron_job;
 mod deployment;
+mod disruption_budget;
 mod endpoints;
 mod intern;
+mod job;
 mod meta;
 mod node;
 mod pod;
+mod pod_job;
 mod replica_set;
 mod revision;
 mod service;
@@ -16,13 +20,17 @@ mod stateful_set;
 mod template;
 
 pub(crate) use claim::{Claim, Volume};
+pub(crate) use cron_job::{ActiveJob, ConcurrencyPolicy, CronJob};
 pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, IntOrString, Strategy};
+pub(crate) use disruption_budget::{DisruptionBudget, DisruptionBudgetStatus};
 pub(crate) use endpoints::{
     Address, Conditions, Endpoint, EndpointPort, EndpointSlice, Endpoints, Hints, Subset, TargetRef, Zone,
 };
+pub(crate) use job::{Job, JobStatus, SCHEDULED_AT, Uncounted};
 pub(crate) use meta::{HasMeta, Meta, Owner, Selects};
 pub(crate) use node::{Lease, Node, Taint};
 pub(crate) use pod::{Phase, Pod, Toleration};
+pub(crate) use pod_job::{FAILURES, IGNORED, INDEX, PodOfJob, TRACKING};
 pub(crate) use replica_set::{ReplicaSet, ReplicaSetStatus};
 pub(crate) use revision::Revision;
 pub(crate) use service::{Service, ServicePort, TargetPort};

@@ -9,8 +9,8 @@ use coracle_service::{Env, Shutdown};
 
 use crate::custom::CustomKinds;
 use crate::view::{
-    Bare, Claim, Deployment, EndpointSlice, Endpoints, HasMeta, Lease, Meta, Namespace, Node, Pod,
-    ReplicaSet, Revision, Selects, Service, StatefulSet, Volume,
+    Bare, Claim, CronJob, Deployment, DisruptionBudget, EndpointSlice, Endpoints, HasMeta, Job, Lease, Meta,
+    Namespace, Node, Pod, ReplicaSet, Revision, Selects, Service, StatefulSet, Volume,
 };
 
 /// The label by which a slice says whose it is.
@@ -103,12 +103,15 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
 }
 
 /// Kinds that have a view of their own, or (Events: they own nothing, nobody owns them, and they are many) none.
-static OWN_VIEW: [&Resource; 16] = [
+static OWN_VIEW: &[&Resource] = &[
     kinds::POD,
     kinds::REPLICA_SET,
     kinds::DEPLOYMENT,
     kinds::STATEFUL_SET,
     kinds::CONTROLLER_REVISION,
+    kinds::JOB,
+    kinds::CRON_JOB,
+    kinds::POD_DISRUPTION_BUDGET,
     kinds::NODE,
     kinds::LEASE,
     kinds::NAMESPACE,
@@ -131,6 +134,9 @@ pub(crate) struct World {
     pub(crate) deployments: Arc<Kind<Deployment>>,
     pub(crate) stateful_sets: Arc<Kind<StatefulSet>>,
     pub(crate) revisions: Arc<Kind<Revision>>,
+    pub(crate) jobs: Arc<Kind<Job>>,
+    pub(crate) cron_jobs: Arc<Kind<CronJob>>,
+    pub(crate) disruption_budgets: Arc<Kind<DisruptionBudget>>,
     pub(crate) nodes: Arc<Kind<Node>>,
     pub(crate) leases: Arc<Kind<Lease>>,
     pub(crate) namespaces: Arc<Kind<Namespace>>,
@@ -151,6 +157,7 @@ pub(crate) struct World {
     masterless_sets: Index<ReplicaSet>,
     masterless_revisions: Index<Revision>,
     slices_by_service: Index<EndpointSlice>,
+    pods_by_job: Index<Pod>,
 }
 
 impl World {
@@ -184,6 +191,11 @@ impl World {
             let service = slice.meta.labels.get(SERVICE_NAME_LABEL);
             services.extend(service.map(|name| format!("{}/{name}", slice.meta.namespace)));
         });
+        let pods_by_job = pods.cache.index(|pod, jobs| {
+            if let Some(job) = pod.of_job.as_ref().filter(|_| pod.is_tracked()) {
+                jobs.push(format!("{}/{}", pod.meta.namespace, job.name));
+            }
+        });
         let others = kinds::RESOURCES
             .iter()
             .filter(|resource| resource.is_storage() && resource.has_verb("watch"))
@@ -197,6 +209,9 @@ impl World {
             deployments: Arc::new(Kind::new(kinds::DEPLOYMENT)),
             stateful_sets: Arc::new(Kind::new(kinds::STATEFUL_SET)),
             revisions: Arc::new(revisions),
+            jobs: Arc::new(Kind::new(kinds::JOB)),
+            cron_jobs: Arc::new(Kind::new(kinds::CRON_JOB)),
+            disruption_budgets: Arc::new(Kind::new(kinds::POD_DISRUPTION_BUDGET)),
             nodes: Arc::new(Kind::new(kinds::NODE)),
             leases: Arc::new(Kind::new(kinds::LEASE)),
             namespaces: Arc::new(Kind::new(kinds::NAMESPACE)),
@@ -215,6 +230,7 @@ impl World {
             masterless_sets,
             masterless_revisions,
             slices_by_service,
+            pods_by_job,
         }
     }
 
@@ -237,6 +253,9 @@ impl World {
             self.deployments.clone(),
             self.stateful_sets.clone(),
             self.revisions.clone(),
+            self.jobs.clone(),
+            self.cron_jobs.clone(),
+            self.disruption_budgets.clone(),
             self.leases.clone(),
             self.services.clone(),
             self.endpoint_slices.clone(),
@@ -279,6 +298,12 @@ impl World {
     pub(crate) fn slices_of(&self, service: &Key) -> Vec<Arc<EndpointSlice>> {
         let text = format!("{}/{}", service.namespace(), service.name());
         self.endpoint_slices.cache.by_index(self.slices_by_service, &text)
+    }
+
+    /// The pods that carry the finalizer of Jobs and belong, or belonged, to a Job of this key.
+    pub(crate) fn tracked_pods(&self, job: &Key) -> Vec<Arc<Pod>> {
+        let text = format!("{}/{}", job.namespace(), job.name());
+        self.pods.cache.by_index(self.pods_by_job, &text)
     }
 
     /// ReplicaSets that nobody controls and that `owner` selects.

@@ -23,6 +23,11 @@ pub(crate) fn patch_status(resource: &'static Resource, meta: &Meta, body: &Valu
     patch_of(resource, meta, "status", PatchType::Merge, body, 0)
 }
 
+/// A merge patch of the object's status, only at the revision that was seen: for counters.
+pub(crate) fn patch_status_exactly(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
+    patch_of(resource, meta, "status", PatchType::Merge, body, meta.revision)
+}
+
 /// A strategic merge patch of the object's status, for conditions that others write too.
 pub(crate) fn merge_status(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
     patch_of(resource, meta, "status", PatchType::StrategicMerge, body, 0)
@@ -85,6 +90,19 @@ pub(crate) fn delete(resource: &'static Resource, meta: &Meta, propagation: Prop
         meta,
         DeleteOptions {
             propagation,
+            ..DeleteOptions::default()
+        },
+    )
+}
+
+/// Deletes the very object that was seen, only at the revision that was seen.
+pub(crate) fn delete_exactly(resource: &'static Resource, meta: &Meta, propagation: Propagation) -> Write {
+    delete_with(
+        resource,
+        meta,
+        DeleteOptions {
+            propagation,
+            revision: meta.revision,
             ..DeleteOptions::default()
         },
     )

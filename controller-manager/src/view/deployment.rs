@@ -134,7 +134,7 @@ impl Condition {
         }
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut json = json!({"type": self.kind, "status": self.status});
         let texts = [("reason", &self.reason), ("message", &self.message)];
         for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {

@@ -13,7 +13,7 @@ use coracle_runtime::Project;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{HasMeta, Meta, intern::Interner};
+use super::{HasMeta, Meta, PodOfJob, intern::Interner};
 
 /// status.phase
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -64,6 +64,8 @@ pub(crate) struct Pod {
     pub(crate) ports: Arc<[ContainerPort]>,
     /// Its name in DNS; `None` for the many that have none of their own.
     pub(crate) names: Option<Box<Names>>,
+    /// What only Jobs ask about; `None` for pods of others.
+    pub(crate) of_job: Option<Box<PodOfJob>>,
 }
 
 /// A container's port that has a name.
@@ -226,6 +228,7 @@ impl Project for Pod {
             ip: status.pod_ip.parse().ok(),
             ports,
             names,
+            of_job: PodOfJob::read(object, &metadata)?.map(Box::new),
             meta: metadata,
         })
     }

@@ -6,6 +6,7 @@
 //! an apiserver knows beyond the types.
 
 pub mod conversion;
+pub mod cron;
 pub mod defaults;
 pub mod encode;
 pub mod field_error;

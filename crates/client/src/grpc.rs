@@ -54,19 +54,20 @@ fn timed<T>(message: T) -> Request<T> {
     request
 }
 
-#[async_trait]
-impl ObjectApi for GrpcClient {
-    async fn get(
+impl GrpcClient {
+    async fn read(
         &self,
         resource: &'static Resource,
         namespace: &str,
         name: &str,
+        subresource: &str,
     ) -> Result<Object, ApiError> {
         let request = pb::GetRequest {
             api_version: resource.api_version().to_owned(),
             kind: resource.plural.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
+            subresource: subresource.to_owned(),
             ..pb::GetRequest::default()
         };
         let answer = self
@@ -75,6 +76,27 @@ impl ObjectApi for GrpcClient {
             .await
             .map_err(|status| error::from_status(&status))?;
         convert::present(answer.into_inner().object)
+    }
+}
+
+#[async_trait]
+impl ObjectApi for GrpcClient {
+    async fn get(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Object, ApiError> {
+        self.read(resource, namespace, name, "").await
+    }
+
+    async fn get_scale(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Object, ApiError> {
+        self.read(resource, namespace, name, "scale").await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, ApiError> {

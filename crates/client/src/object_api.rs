@@ -294,6 +294,14 @@ pub trait ObjectApi: Send + Sync + 'static {
     async fn get(&self, resource: &'static Resource, namespace: &str, name: &str)
     -> Result<Object, ApiError>;
 
+    /// An object's `scale`, as an `autoscaling/v1` Scale.
+    async fn get_scale(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Object, ApiError>;
+
     /// One page of a list.
     async fn list(&self, query: &ListQuery) -> Result<ListPage, ApiError>;
 

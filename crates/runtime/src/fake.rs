@@ -189,6 +189,31 @@ impl ObjectApi for FakeApi {
         self.shared.model.lock().get(resource, namespace, name)
     }
 
+    async fn get_scale(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Object, ApiError> {
+        let object = self.get(resource, namespace, name).await?;
+        let own: Value = object.read()?;
+        let labels = own["spec"]["selector"]["matchLabels"].as_object();
+        let selector: Vec<String> = labels
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+            .collect();
+        let scale = serde_json::json!({
+            "metadata": own["metadata"],
+            "spec": {"replicas": own["spec"]["replicas"]},
+            "status": {"replicas": own["status"]["replicas"].as_i64().unwrap_or(0), "selector": selector.join(",")},
+        });
+        Ok(Object {
+            json: scale.to_string().into(),
+            ..object
+        })
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<ListPage, ApiError> {
         self.check_connection()?;
         let model = self.shared.model.lock();
