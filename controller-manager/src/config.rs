@@ -16,6 +16,7 @@ pub const CONTROLLERS: &[&str] = &[
     "endpointslice",
     "endpointslice-mirroring",
     "garbage-collector",
+    "horizontalpodautoscaler",
     "job",
     "namespace",
     "node-ipam",
@@ -66,10 +67,12 @@ pub struct Timings {
     pub namespace_retry: Duration,
     /// Before the first pod of a Job that failed is replaced; doubles with each failure.
     pub job_backoff: Duration,
+    /// Between two looks of a HorizontalPodAutoscaler at its target.
+    pub autoscaler_period: Duration,
 }
 
 impl Default for Timings {
-    /// As Kubernetes: 50, 20 and 40 seconds, and 10 for Jobs.
+    /// As Kubernetes: 50, 20 and 40 seconds, 10 for Jobs and 15 for autoscalers.
     fn default() -> Self {
         Self {
             node_grace: Duration::from_secs(50),
@@ -77,6 +80,7 @@ impl Default for Timings {
             orphaned_pod: Duration::from_secs(40),
             namespace_retry: Duration::from_millis(200),
             job_backoff: Duration::from_secs(10),
+            autoscaler_period: Duration::from_secs(15),
         }
     }
 }

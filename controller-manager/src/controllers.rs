@@ -6,6 +6,7 @@ pub(crate) mod deployment;
 pub(crate) mod disruption;
 pub(crate) mod endpointslice;
 pub(crate) mod garbage;
+pub(crate) mod horizontal_pod_autoscaler;
 pub(crate) mod job;
 pub(crate) mod namespace;
 pub(crate) mod node_ipam;

@@ -17,6 +17,7 @@ use crate::{
         disruption::DisruptionController,
         endpointslice::{EndpointsController, Members, MirrorController, SliceController},
         garbage::GarbageCollector,
+        horizontal_pod_autoscaler::AutoscalerController,
         job::JobController,
         namespace::NamespaceController,
         node_ipam::{self, NodeIpam},
@@ -154,6 +155,9 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     start.add("job", || JobController::new(world, config));
     start.add("cronjob", || CronJobController::new(world));
     start.add("ttl-after-finished", || TtlAfterFinished::new(world));
+    start.add("horizontalpodautoscaler", || {
+        AutoscalerController::new(world, config)
+    });
     start.add("disruption", || DisruptionController::new(world));
     start.loops
 }

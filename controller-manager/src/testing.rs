@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 use crate::{Config, Timings, run_with, view::Pod};
 
+/// The label of pods that end by themselves: the phase that they come to.
+pub(crate) const ENDS_LABEL: &str = "ends";
+
 /// The second that every test calls now.
 pub(crate) const NOW: i64 = 1_000_000;
 
@@ -163,6 +166,7 @@ pub(crate) fn config() -> Config {
         orphaned_pod: Duration::from_millis(20),
         namespace_retry: Duration::from_millis(5),
         job_backoff: Duration::from_millis(20),
+        autoscaler_period: Duration::from_millis(50),
     };
     let lease = LeaseTimings {
         duration: Duration::from_secs(5),
@@ -306,8 +310,14 @@ async fn play_node(api: &FakeApi, pod: &Pod) {
             subresource: "binding",
             json,
         }
-    } else if pod.ready {
+    } else if pod.is_finished() {
         return;
+    } else if pod.ready {
+        // Its label says how its program ends.
+        let Some(phase) = pod.meta.labels.get(ENDS_LABEL) else {
+            return;
+        };
+        crate::writes::patch_status(kinds::POD, &pod.meta, &json!({"status": {"phase": phase}}))
     } else {
         let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": ago(0)});
         let status = json!({"status": {"phase": "Running", "conditions": [ready]}});

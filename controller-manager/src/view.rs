@@ -1,6 +1,7 @@
 //! What the controllers keep of each object: small projections, read straight from the JSON and shared by all of
 //! them. A pod takes about 400 bytes.
 
+mod autoscaler;
 mod claim;
 mod cron_job;
 mod deployment;
@@ -19,6 +20,7 @@ mod small;
 mod stateful_set;
 mod template;
 
+pub(crate) use autoscaler::{Autoscaler, AutoscalerStatus};
 pub(crate) use claim::{Claim, Volume};
 pub(crate) use cron_job::{ActiveJob, ConcurrencyPolicy, CronJob};
 pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, IntOrString, Strategy};

@@ -9,8 +9,8 @@ use coracle_service::{Env, Shutdown};
 
 use crate::custom::CustomKinds;
 use crate::view::{
-    Bare, Claim, CronJob, Deployment, DisruptionBudget, EndpointSlice, Endpoints, HasMeta, Job, Lease, Meta,
-    Namespace, Node, Pod, ReplicaSet, Revision, Selects, Service, StatefulSet, Volume,
+    Autoscaler, Bare, Claim, CronJob, Deployment, DisruptionBudget, EndpointSlice, Endpoints, HasMeta, Job,
+    Lease, Meta, Namespace, Node, Pod, ReplicaSet, Revision, Selects, Service, StatefulSet, Volume,
 };
 
 /// The label by which a slice says whose it is.
@@ -112,6 +112,7 @@ static OWN_VIEW: &[&Resource] = &[
     kinds::JOB,
     kinds::CRON_JOB,
     kinds::POD_DISRUPTION_BUDGET,
+    kinds::HORIZONTAL_POD_AUTOSCALER,
     kinds::NODE,
     kinds::LEASE,
     kinds::NAMESPACE,
@@ -137,6 +138,7 @@ pub(crate) struct World {
     pub(crate) jobs: Arc<Kind<Job>>,
     pub(crate) cron_jobs: Arc<Kind<CronJob>>,
     pub(crate) disruption_budgets: Arc<Kind<DisruptionBudget>>,
+    pub(crate) autoscalers: Arc<Kind<Autoscaler>>,
     pub(crate) nodes: Arc<Kind<Node>>,
     pub(crate) leases: Arc<Kind<Lease>>,
     pub(crate) namespaces: Arc<Kind<Namespace>>,
@@ -212,6 +214,7 @@ impl World {
             jobs: Arc::new(Kind::new(kinds::JOB)),
             cron_jobs: Arc::new(Kind::new(kinds::CRON_JOB)),
             disruption_budgets: Arc::new(Kind::new(kinds::POD_DISRUPTION_BUDGET)),
+            autoscalers: Arc::new(Kind::new(kinds::HORIZONTAL_POD_AUTOSCALER)),
             nodes: Arc::new(Kind::new(kinds::NODE)),
             leases: Arc::new(Kind::new(kinds::LEASE)),
             namespaces: Arc::new(Kind::new(kinds::NAMESPACE)),
@@ -256,6 +259,7 @@ impl World {
             self.jobs.clone(),
             self.cron_jobs.clone(),
             self.disruption_budgets.clone(),
+            self.autoscalers.clone(),
             self.leases.clone(),
             self.services.clone(),
             self.endpoint_slices.clone(),

@@ -66,6 +66,31 @@ pub(crate) fn release<'a>(
     patch_of(resource, meta, "", PatchType::StrategicMerge, &body, 0)
 }
 
+/// Lets the deletion of an object's owners go on without it; custom kinds know no patch that names items of a list.
+pub(crate) fn unblock(resource: &'static Resource, meta: &Meta) -> Write {
+    if custom::is_custom(resource) {
+        let owners = meta.owners.iter().map(|owner| Owner {
+            blocks: false,
+            ..owner.clone()
+        });
+        let owners: Vec<Value> = owners.filter_map(|owner| owner.to_json()).collect();
+        return patch_exactly(resource, meta, &json!({"metadata": {"ownerReferences": owners}}));
+    }
+    let owners = meta.owners.iter();
+    let owners: Vec<Value> = owners
+        .map(|owner| json!({"uid": owner.uid, "blockOwnerDeletion": false}))
+        .collect();
+    let body = json!({"metadata": {"ownerReferences": owners}});
+    patch_of(
+        resource,
+        meta,
+        "",
+        PatchType::StrategicMerge,
+        &body,
+        meta.revision,
+    )
+}
+
 /// Takes a finalizer from an object, only at the revision that was seen: others may have added theirs.
 pub(crate) fn remove_finalizer(resource: &'static Resource, meta: &Meta, finalizer: &str) -> Write {
     let body = json!({"metadata": {"finalizers": meta.finalizers_without(finalizer)}});

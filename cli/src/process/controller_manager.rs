@@ -64,6 +64,9 @@ pub struct Args {
     /// Seconds after which a silent node is NotReady.
     #[arg(long, value_name = "SECONDS", default_value_t = 50.0)]
     pub node_monitor_grace_period: f64,
+    /// Seconds between two looks of a HorizontalPodAutoscaler at its target.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    pub horizontal_pod_autoscaler_sync_period: f64,
     #[command(flatten)]
     pub member: Member,
     #[command(flatten)]
@@ -78,6 +81,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         node_cidr_mask_size,
         controllers,
         node_monitor_grace_period,
+        horizontal_pod_autoscaler_sync_period,
         member,
         lease,
     } = args;
@@ -99,6 +103,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         root_ca_pem: kept.map(|credentials| credentials.ca_pem),
         timings: Timings {
             node_grace: Duration::from_secs_f64(node_monitor_grace_period),
+            autoscaler_period: Duration::from_secs_f64(horizontal_pod_autoscaler_sync_period),
             ..Timings::default()
         },
     };

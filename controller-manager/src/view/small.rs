@@ -5,7 +5,7 @@ use coracle_client::Object;
 use coracle_runtime::Project;
 use serde::Deserialize;
 
-use super::{HasMeta, Meta};
+use super::{Condition, HasMeta, Meta};
 
 /// An object of any kind, known by its metadata alone.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,6 +31,8 @@ pub(crate) struct Namespace {
     pub(crate) meta: Meta,
     /// spec.finalizers
     pub(crate) spec_finalizers: Box<[Box<str>]>,
+    /// What its deletion waits for.
+    pub(crate) conditions: Vec<Condition>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +40,15 @@ struct Json {
     metadata: Meta,
     #[serde(default, deserialize_with = "or_default")]
     spec: SpecJson,
+    #[serde(default, deserialize_with = "or_default")]
+    status: StatusJson,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StatusJson {
+    #[serde(deserialize_with = "or_default")]
+    conditions: Vec<Condition>,
 }
 
 #[derive(Default, Deserialize)]
@@ -49,10 +60,15 @@ struct SpecJson {
 
 impl Project for Namespace {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let Json { metadata, spec } = object.read()?;
+        let Json {
+            metadata,
+            spec,
+            status,
+        } = object.read()?;
         Ok(Self {
             meta: metadata,
             spec_finalizers: spec.finalizers,
+            conditions: status.conditions,
         })
     }
 }

@@ -133,6 +133,12 @@ impl FakeApi {
         self.publish();
     }
 
+    /// How many watches are being followed.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        self.shared.visible.receiver_count()
+    }
+
     /// Ends all watches with an error; they may resume.
     pub fn break_watches(&self) {
         self.shared.visible.send_modify(|(_, broken)| *broken += 1);

@@ -10,8 +10,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coracle_api::{ApiError, kinds, time};
-use coracle_client::{Fence, Object, ObjectApi, Write, WriteOptions};
+use coracle_client::{EventKind, Fence, Object, ObjectApi, WatchQuery, Write, WriteOptions};
 use coracle_service::{Env, Shutdown};
+use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
@@ -108,8 +109,45 @@ impl Candidate {
             } else {
                 self.timings.retry / 20
             };
-            env.cluster_clock.sleep(env.random.jitter(wait)).await;
+            let revision = seen.map_or(0, |(revision, _)| revision);
+            tokio::select! {
+                biased;
+                () = self.released(&api, revision) => {}
+                () = env.cluster_clock.sleep(env.random.jitter(wait)) => {}
+            }
         }
+    }
+
+    /// Waits until the Lease that was seen at `revision` is given up, so that a leader that stops in order is followed at
+    /// once. Where that cannot be watched, it waits for ever: attempts are made in between anyway.
+    async fn released(&self, api: &Arc<dyn ObjectApi>, revision: i64) {
+        let query = WatchQuery {
+            namespace: self.namespace.clone(),
+            field_selector: format!("metadata.name={}", self.name),
+            from_revision: revision,
+            ..WatchQuery::all(kinds::LEASE)
+        };
+        if revision > 0
+            && let Ok(mut stream) = api.watch(&query).await
+        {
+            while let Some(Ok(events)) = stream.next().await {
+                if events.iter().any(|event| self.is_release(&event.kind)) {
+                    return;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn is_release(&self, event: &EventKind) -> bool {
+        let (EventKind::Modified(lease) | EventKind::Deleted(lease)) = event else {
+            return false;
+        };
+        let is_free = matches!(event, EventKind::Deleted(_))
+            || lease
+                .read::<LeaseView>()
+                .is_ok_and(|view| view.spec.holder_identity.unwrap_or_default().is_empty());
+        lease.name == self.name && is_free
     }
 
     /// One attempt; `seen` is the Lease's last revision and when it was first seen, on our own clock.

@@ -1,7 +1,8 @@
-//! What containers are said to use: a simulation that follows from what they request, and from nothing else.
+//! What containers are said to use: a simulation that follows from what they request and from what is asked of them.
 //!
-//! A running container uses a little, and a part of what it requests, but never more than its limits. A node uses what
-//! its pods use and a little for itself. So two looks at the same pods show the same.
+//! A running container uses a little, a part of what it requests, and the CPU that its program names for the requests of
+//! the last seconds, but never more than its limits. A node uses what its pods use and a little for itself. So two looks
+//! at the same idle pods show the same.
 
 use coracle_api::Quantity;
 
@@ -57,9 +58,9 @@ pub struct NodeUsage {
 }
 
 impl Usage {
-    /// What a running container uses.
+    /// What a running container uses whose program spends `busy` billionths of a core on requests.
     #[must_use]
-    pub fn of(resources: &Resources) -> Self {
+    pub fn of(resources: &Resources, busy: i64) -> Self {
         let amount = |labels: &coracle_api::Labels, name: &str| {
             labels.get(name).and_then(|text| Quantity::parse(text).ok())
         };
@@ -73,7 +74,11 @@ impl Usage {
         let most_cpu = amount(&resources.limits, "cpu").map_or(i64::MAX, nanos);
         let most_memory = amount(&resources.limits, "memory").map_or(i64::MAX, Quantity::bytes);
         Self {
-            cpu_nanocores: IDLE.cpu_nanocores.saturating_add(cpu).min(most_cpu),
+            cpu_nanocores: IDLE
+                .cpu_nanocores
+                .saturating_add(cpu)
+                .saturating_add(busy)
+                .min(most_cpu),
             memory_bytes: IDLE.memory_bytes.saturating_add(memory).min(most_memory),
         }
     }
@@ -87,8 +92,8 @@ impl Usage {
 }
 
 impl PodUsage {
-    /// What a pod uses; `None` where nothing of it runs.
-    pub(super) fn of(worker: &Worker) -> Option<Self> {
+    /// What a pod uses, given what each container spends on requests; `None` where nothing of it runs.
+    pub(super) fn of(worker: &Worker, busy: impl Fn(usize) -> i64) -> Option<Self> {
         let running = worker
             .containers
             .iter()
@@ -97,7 +102,7 @@ impl PodUsage {
         let containers: Vec<(String, Usage)> = running
             .map(|(at, _)| {
                 let spec = worker.spec(at);
-                (spec.name.to_string(), Usage::of(&spec.resources))
+                (spec.name.to_string(), Usage::of(&spec.resources, busy(at)))
             })
             .collect();
         let metadata = &worker.pod.metadata;
@@ -133,19 +138,26 @@ mod tests {
 
     #[test]
     fn usage_follows_requests_and_stays_within_limits() {
-        let check = |resources: Value, millicores: i64, mebibytes: i64| {
+        let check = |resources: Value, busy: i64, millicores: i64, mebibytes: i64| {
             let resources: Resources = serde_json::from_value(resources).unwrap();
             let expected = Usage {
                 cpu_nanocores: millicores * NANOS_PER_MILLI,
                 memory_bytes: mebibytes << 20,
             };
-            assert_eq!(Usage::of(&resources), expected, "{resources:?}");
+            assert_eq!(
+                Usage::of(&resources, busy * NANOS_PER_MILLI),
+                expected,
+                "{resources:?}"
+            );
         };
-        check(json!({}), 1, 2);
-        check(json!({"requests": {"cpu": "100m", "memory": "64Mi"}}), 3, 18);
-        check(json!({"limits": {"cpu": "1", "memory": "8Mi"}}), 21, 4);
+        check(json!({}), 0, 1, 2);
+        check(json!({"requests": {"cpu": "100m", "memory": "64Mi"}}), 0, 3, 18);
+        check(json!({"requests": {"cpu": "100m"}}), 150, 153, 2);
+        check(json!({"limits": {"cpu": "100m"}}), 150, 100, 2);
+        check(json!({"limits": {"cpu": "1", "memory": "8Mi"}}), 0, 21, 4);
         check(
             json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2m", "memory": "1Mi"}}),
+            0,
             2,
             1,
         );

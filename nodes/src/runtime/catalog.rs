@@ -130,6 +130,8 @@ pub static CATALOG: &[Image] = &[
             "2.4-alpine",
         ],
     ),
+    image("hpa-example", "load", &[], &[80], &["latest", "v1"]),
+    image("load", "load", &[], &[80], OWN_TAGS),
     image(
         "kubernetes-bootcamp",
         "http",

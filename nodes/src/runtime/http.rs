@@ -14,7 +14,11 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::serving::{Service, Session};
+use super::{
+    meter::Meter,
+    program::Invocation,
+    serving::{Service, Session},
+};
 use crate::logs::Log;
 
 /// How long a client may take to send a request's headers.
@@ -22,11 +26,19 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(32);
 /// The longest part of a request's target and agent that the log keeps.
 const MAX_LOGGED_BYTES: usize = 1_024;
 
+/// What a request costs a program that does nothing special.
+const USUAL_COST: Duration = Duration::from_micros(200);
+
 /// Answers requests.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     async fn answer(&self, request: &Request<Incoming>, from: SocketAddr) -> Response<Full<Bytes>>;
+
+    /// The CPU time that a request is said to cost.
+    fn cost(&self) -> Duration {
+        USUAL_COST
+    }
 }
 
 /// A text answer.
@@ -43,12 +55,10 @@ pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>>
 
 /// Serves a handler by HTTP, with a line in the container's log for each request.
 pub struct HttpService<H> {
-    /// Who answers.
-    pub handler: Arc<H>,
-    /// Where requests are logged.
-    pub log: Arc<Log>,
-    /// What time it is.
-    pub clock: Clock,
+    handler: H,
+    log: Arc<Log>,
+    clock: Clock,
+    meter: Meter,
 }
 
 #[async_trait]
@@ -57,6 +67,7 @@ impl<H: Handler> Service for HttpService<H> {
         let service = service_fn(|request: Request<Incoming>| {
             let session = &session;
             async move {
+                self.meter.spend(self.handler.cost());
                 let mut response = self.handler.answer(&request, from).await;
                 if session.is_draining() {
                     response
@@ -85,9 +96,23 @@ impl<H: Handler> Service for HttpService<H> {
             tracing::trace!(%error, "pod connection ended");
         }
     }
+
+    fn nanocores(&self) -> i64 {
+        self.meter.nanocores()
+    }
 }
 
 impl<H> HttpService<H> {
+    /// Serves `handler` in the container of `invocation`.
+    pub fn new(handler: H, invocation: &Invocation) -> Self {
+        Self {
+            handler,
+            log: Arc::clone(&invocation.log),
+            clock: invocation.clock.clone(),
+            meter: Meter::new(invocation.clock.clone()),
+        }
+    }
+
     /// One line in the combined log format.
     fn record(&self, request: &Request<Incoming>, response: &Response<Full<Bytes>>, from: SocketAddr) {
         let now = self.clock.now();

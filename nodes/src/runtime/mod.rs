@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod http;
+pub mod meter;
 pub mod program;
 pub mod programs;
 pub mod reference;

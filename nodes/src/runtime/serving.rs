@@ -32,6 +32,11 @@ const FINISH: Duration = Duration::from_secs(2);
 pub trait Service: Send + Sync + 'static {
     /// Answers a connection until either side closes it.
     async fn connection(&self, io: BoxIo, from: SocketAddr, session: Session);
+
+    /// The CPU that it is said to spend on answers, in billionths of a core.
+    fn nanocores(&self) -> i64 {
+        0
+    }
 }
 
 /// What a connection's handler needs to know of the container's end.

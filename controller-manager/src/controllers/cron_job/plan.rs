@@ -85,6 +85,14 @@ fn act(snapshot: &Snapshot, times: &Times, due: &Due, now: Timestamp, plan: &mut
         plan.notes.push(warning(cron_job, "MissSchedule", told));
         return;
     }
+    // A schedule that is finer than a minute makes one Job a minute: names tell no less.
+    if snapshot
+        .jobs
+        .iter()
+        .any(|job| *job.meta.name == *name_of(cron_job, due.at))
+    {
+        return;
+    }
     // One that is being deleted may still run.
     let active = active(snapshot);
     match cron_job.spec.concurrency_policy {
@@ -111,6 +119,10 @@ fn act(snapshot: &Snapshot, times: &Times, due: &Due, now: Timestamp, plan: &mut
     });
 }
 
+fn name_of(cron_job: &CronJob, at: Timestamp) -> String {
+    format!("{}-{}", cron_job.meta.name, at.as_second().div_euclid(60))
+}
+
 fn job_of(cron_job: &CronJob, times: &Times, at: Timestamp) -> Bytes {
     let template = &cron_job.spec.job_template;
     let mut annotations = template
@@ -120,9 +132,8 @@ fn job_of(cron_job: &CronJob, times: &Times, at: Timestamp) -> Bytes {
         .cloned()
         .unwrap_or_default();
     annotations.insert(SCHEDULED_AT.to_owned(), json!(times.in_zone(at)));
-    let name = format!("{}-{}", cron_job.meta.name, at.as_second().div_euclid(60));
     let mut metadata = json!({
-        "name": name,
+        "name": name_of(cron_job, at),
         "annotations": annotations,
         "ownerReferences": [writes::owner_reference(kinds::CRON_JOB, &cron_job.meta)],
     });

@@ -80,6 +80,20 @@ fn a_time_is_acted_upon_once() {
 }
 
 #[test]
+fn a_schedule_finer_than_a_minute_makes_one_job_a_minute() {
+    let often = cron_job(
+        json!({"schedule": "@every 5s"}),
+        json!({"lastScheduleTime": ago(30)}),
+    );
+    let plan = planned(often, vec![job("c-16666", 30, "")]);
+    assert!(
+        !lines(&plan).iter().any(|line| line.starts_with("create")),
+        "{:?}",
+        lines(&plan)
+    );
+}
+
+#[test]
 fn policies_say_what_happens_while_one_runs() {
     let status = json!({"lastScheduleTime": ago(100), "active": [{"name": "c-16665", "uid": "uid-c-16665"}]});
     let check = |policy: &str, expected: &[&str], notes: &[&str]| {

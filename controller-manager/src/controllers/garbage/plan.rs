@@ -44,6 +44,13 @@ pub(crate) struct Dependent {
     pub(super) has_dependents: bool,
 }
 
+impl Dependent {
+    /// It is being deleted, after its own dependents.
+    fn waits(&self) -> bool {
+        self.meta.is_deleting() && self.meta.has_finalizer(FOREGROUND)
+    }
+}
+
 /// The decisions, in order.
 pub(super) fn plan(snapshot: &Snapshot) -> Plan {
     let mut plan = Plan::default();
@@ -66,6 +73,10 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
             plan.write(writes::release(resource, meta, leaving));
         }
     } else if waiting.clone().next().is_some() && !snapshot.dependents.is_empty() {
+        // Where owners own each other in a circle, each would wait for the next for ever.
+        if snapshot.dependents.iter().any(Dependent::waits) {
+            plan.write(writes::unblock(resource, meta));
+        }
         plan.write(writes::delete(resource, meta, Propagation::Foreground));
     } else if waiting.chain(gone).next().is_some() {
         plan.write(writes::delete(resource, meta, Propagation::Background));

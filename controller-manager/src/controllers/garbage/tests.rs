@@ -126,3 +126,23 @@ fn what_is_deleted_already_is_left_to_others() {
         [""; 0]
     );
 }
+
+#[test]
+fn owners_in_a_circle_do_not_wait_for_each_other() {
+    let waiting = json!({"deletionTimestamp": ago(1), "finalizers": ["foregroundDeletion"]});
+    let first = dependent("first", true, true, waiting);
+    let owner =
+        json!({"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "a", "blockOwnerDeletion": true});
+    let found = item(
+        &[("a", OwnerState::WaitsForDependents)],
+        vec![first],
+        json!({"ownerReferences": [owner]}),
+    );
+    assert_eq!(
+        lines(&found),
+        [
+            r#"merge replicasets item {"metadata":{"ownerReferences":[{"blockOwnerDeletion":false,"uid":"a"}]}}"#,
+            "delete replicasets item foreground",
+        ]
+    );
+}

@@ -1,27 +1,26 @@
-//! Tests of `job`: what is planned for a Job and its pods, and how a Job goes from its beginning to its end.
+//! Tests of `job`: what is planned for a Job and its pods.
 
 use std::{sync::Arc, time::Duration};
 
-use coracle_api::kinds;
-use coracle_client::{Propagation, Write};
 use coracle_runtime::Plan;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    indexes::Indexes,
     plan::{Snapshot, plan},
     pods::Pace,
 };
 use crate::{
-    testing::{Harness, NOW, ago, at, body_of, lines, now, view},
+    testing::{ago, body_of, lines, now, view},
     view::{Job, Pod},
 };
+
+mod indexes;
+mod life;
 
 const BACKOFF: Duration = Duration::from_secs(10);
 
 fn job(spec: Value, status: Value) -> Arc<Job> {
-    let mut all = json!({
+    let all = json!({
         "parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": false,
         "podReplacementPolicy": "TerminatingOrFailed",
         "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "uid-j"}},
@@ -30,14 +29,8 @@ fn job(spec: Value, status: Value) -> Arc<Job> {
             "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "busybox"}]},
         },
     });
-    json_patch(&mut all, spec);
-    view(json!({"metadata": {"namespace": "ns", "name": "j"}, "spec": all, "status": status}))
-}
-
-fn json_patch(base: &mut Value, over: Value) {
-    for (key, value) in over.as_object().cloned().unwrap_or_default() {
-        base[key] = value;
-    }
+    let spec = with(all, spec);
+    view(json!({"metadata": {"namespace": "ns", "name": "j"}, "spec": spec, "status": status}))
 }
 
 /// A pod of the Job; `words` are its phase and what else is said of it: an index as `#2`, `free` without the
@@ -135,9 +128,11 @@ fn started() -> Value {
     json!({"startTime": ago(50), "ready": 0, "terminating": 0, "uncountedTerminatedPods": {}})
 }
 
-fn with(mut status: Value, more: Value) -> Value {
-    json_patch(&mut status, more);
-    status
+fn with(mut base: Value, more: Value) -> Value {
+    for (key, value) in more.as_object().cloned().unwrap_or_default() {
+        base[key] = value;
+    }
+    base
 }
 
 const STATUS: &str = "patch jobs/status j";
@@ -349,9 +344,8 @@ fn pods_that_are_going_are_replaced_at_once_or_later() {
 }
 
 fn indexed(more: Value, status: Value) -> Arc<Job> {
-    let mut spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2});
-    json_patch(&mut spec, more);
-    job(spec, status)
+    let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 2});
+    job(with(spec, more), status)
 }
 
 #[test]
@@ -501,86 +495,4 @@ fn others_jobs_are_left_alone_and_strays_are_let_go() {
         lines(&plan(&stray, now())),
         [r#"patch pods a {"metadata":{"finalizers":[]}}"#]
     );
-}
-
-#[test]
-fn sets_of_numbers_read_as_they_are_written() {
-    let check = |text: &str, limit: u32, expected: &str, len: usize| {
-        let set = Indexes::parse(text, limit);
-        assert_eq!((set.to_string(), set.len()), (expected.to_owned(), len), "{text}");
-    };
-    check("", 9, "", 0);
-    check("1,3-5,7", 9, "1,3-5,7", 5);
-    check("1,2,3-5", 9, "1-5", 5);
-    check("0,1", 9, "0,1", 2);
-    check("2-100,a,5-3", 4, "2,3", 2);
-    let set = Indexes::parse("1,3-5", 9).with([2, 8]);
-    assert_eq!(set.to_string(), "1-5,8");
-    assert!(set.contains(4) && set.contains(8) && !set.contains(6) && !set.contains(0));
-    assert_eq!(set.common(&Indexes::parse("4-8", 9)), 3);
-    let _: Timestamp = at(NOW);
-}
-
-/// A Job from its first pod to its last on all controllers, and its pods counted exactly.
-#[tokio::test]
-async fn a_job_runs_to_completion() {
-    let harness = Harness::start();
-    let job = json!({
-        "metadata": {"namespace": "ns", "name": "j"},
-        "spec": {
-            "parallelism": 2, "completions": 5, "backoffLimit": 6, "completionMode": "NonIndexed",
-            "selector": {"matchLabels": {"j": "j"}},
-            "template": {"metadata": {"labels": {"j": "j"}}, "spec": {"containers": [{"name": "c", "image": "once"}]}},
-        },
-    });
-    harness.create(kinds::JOB, job).await;
-    for done in 1..=5_i64 {
-        harness.until("a running pod", |api| running(api).is_some()).await;
-        let name = running(&harness.api).unwrap();
-        let phase = if done == 2 { "Failed" } else { "Succeeded" };
-        harness.write(end(&name, phase)).await;
-    }
-    harness.until("one more", |api| running(api).is_some()).await;
-    harness
-        .write(end(&running(&harness.api).unwrap(), "Succeeded"))
-        .await;
-    harness
-        .until("the end", |api| {
-            let status = api
-                .find(kinds::JOB, "ns", "j")
-                .map(|job| job["status"].clone())
-                .unwrap_or_default();
-            status["succeeded"] == 5 && status["failed"] == 1 && !status["completionTime"].is_null()
-        })
-        .await;
-    let tracked = harness
-        .api
-        .all(kinds::POD)
-        .into_iter()
-        .filter(|pod| pod["metadata"]["finalizers"][0].is_string());
-    assert_eq!(tracked.count(), 0);
-    assert_eq!(harness.api.all(kinds::POD).len(), 6, "none was made too many");
-    harness.delete(kinds::JOB, "j", Propagation::Background).await;
-    harness
-        .until("no pods", |api| api.all(kinds::POD).is_empty())
-        .await;
-}
-
-fn running(api: &coracle_runtime::fake::FakeApi) -> Option<String> {
-    let mut pods = api.all(kinds::POD).into_iter();
-    let pod = pods.find(|pod| pod["status"]["phase"] == "Running")?;
-    pod["metadata"]["name"].as_str().map(str::to_owned)
-}
-
-fn end(name: &str, phase: &str) -> Write {
-    Write::Patch {
-        resource: kinds::POD,
-        namespace: "ns".to_owned(),
-        name: name.to_owned(),
-        subresource: "status",
-        patch_type: coracle_client::PatchType::Merge,
-        patch: json!({"status": {"phase": phase}}).to_string().into(),
-        uid: String::new(),
-        revision: 0,
-    }
 }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::custom::{self, CustomKinds};
 use crate::{Config, view::Bare, world::World};
 
+mod conditions;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -108,7 +109,7 @@ impl Controller for NamespaceController {
         }))
     }
 
-    fn plan(&self, snapshot: &Snapshot, _now: Timestamp) -> Plan {
-        plan::plan(snapshot)
+    fn plan(&self, snapshot: &Snapshot, now: Timestamp) -> Plan {
+        plan::plan(snapshot, now)
     }
 }

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use coracle_api::{Resource, kinds};
 use coracle_client::{Propagation, Write};
 use coracle_runtime::Plan;
+use jiff::Timestamp;
 use serde_json::json;
 
+use super::conditions;
 use crate::{
-    view::{Meta, Namespace},
+    view::{Condition, Meta, Namespace},
     writes,
 };
 
@@ -40,7 +42,7 @@ pub(super) fn awaits_us(namespace: &Namespace) -> bool {
 }
 
 /// Deletes what is inside; when nothing is, lets the namespace go.
-pub(super) fn plan(snapshot: &Snapshot) -> Plan {
+pub(super) fn plan(snapshot: &Snapshot, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     if snapshot.contents.is_empty() {
         plan.write(finalize(&snapshot.namespace));
@@ -55,6 +57,14 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
             content.resource,
             &content.meta,
             Propagation::Background,
+        ));
+    }
+    if let Some(conditions) = conditions::changed(snapshot, now) {
+        let status = json!({"status": {"conditions": Condition::list(&conditions)}});
+        plan.write(writes::patch_status(
+            kinds::NAMESPACE,
+            &snapshot.namespace.meta,
+            &status,
         ));
     }
     // Pods take their time to end, and finalizers wait for others.

@@ -89,3 +89,33 @@ async fn a_leader_that_cannot_renew_gives_up() {
     api.fail_after(Some(0));
     assert!(leading.hold(&Shutdown::new()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_lease_that_is_given_up_is_taken_at_once() {
+    let (api, env, shutdown) = (FakeApi::default(), Env::host(), Shutdown::new());
+    let slow = |holder: &str| Candidate {
+        timings: LeaseTimings {
+            duration: Duration::from_secs(3_600),
+            renew_deadline: Duration::from_secs(1_800),
+            retry: Duration::from_secs(600),
+        },
+        ..candidate(holder)
+    };
+    let leading = slow("one").acquire(shared(&api), &env).await;
+    let (waiting, of_waiting) = (slow("two"), (shared(&api), env.clone()));
+    let next = env.spawn.task("next", async move {
+        waiting.acquire(of_waiting.0, &of_waiting.1).await;
+    });
+    // It has looked once, and would look again in ten minutes.
+    while api.watches() == 0 {
+        tokio::task::yield_now().await;
+    }
+    shutdown.trigger();
+    leading.hold(&shutdown).await.unwrap();
+    env.transport_clock
+        .timeout(Duration::from_secs(20), next)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(lease(&api).0, "two");
+}

@@ -101,7 +101,12 @@ impl Manager {
         }
         for entry in self.pods.values() {
             let pods = nodes.get_mut(&*entry.worker.pod.spec.node_name);
-            if let (Some(pods), Some(used)) = (pods, PodUsage::of(&entry.worker)) {
+            let busy = |at: usize| {
+                let process = entry.processes.get(at).and_then(Option::as_ref);
+                let service = process.and_then(|process| process.service.as_ref());
+                service.map_or(0, |service| service.nanocores())
+            };
+            if let (Some(pods), Some(used)) = (pods, PodUsage::of(&entry.worker, busy)) {
                 pods.push(used);
             }
         }

@@ -37,7 +37,7 @@ use crate::{
     network::ipam::Ipam,
     runtime::{
         program::{PodIdentity, Step},
-        serving::Serving,
+        serving::{Service, Serving},
     },
     state::Journal,
     status::{self, outbox::Outbox},
@@ -122,6 +122,8 @@ struct Entry {
 struct Process {
     log: Arc<Log>,
     activity: Activity,
+    /// Who answers its connections, where it has any.
+    service: Option<Arc<dyn Service>>,
 }
 
 enum Activity {

@@ -293,6 +293,7 @@ impl Manager {
                 entry.processes[container] = Some(Process {
                     log,
                     activity: Activity::Idle,
+                    service: Some(Arc::clone(&service)),
                 });
                 entry.has_folder = true;
                 let (env, sender) = (self.parts.env.clone(), self.sender.clone());
@@ -304,7 +305,11 @@ impl Manager {
             }
             Err(Usage(message)) => Activity::Script(vec![Step::Exit(EXIT_USAGE as u8), Step::Print(message)]),
         };
-        entry.processes[container] = Some(Process { log, activity });
+        entry.processes[container] = Some(Process {
+            log,
+            activity,
+            service: None,
+        });
         self.runs(uid, container, of.instance);
         self.go_on(uid, container, of.instance);
     }

@@ -37,23 +37,17 @@ impl Program for Counter {
 
     fn start(&self, invocation: Arc<Invocation>) -> Result<Run, Usage> {
         let ports = invocation.listen_ports()?;
-        let log = Arc::clone(&invocation.log);
-        let clock = invocation.clock.clone();
         let file = invocation
             .option("file")
             .or_else(|| invocation.variable("COUNTER_FILE"))
             .unwrap_or(DEFAULT_FILE);
         let tally = Tally {
             path: file.to_owned(),
-            invocation,
+            invocation: Arc::clone(&invocation),
             durable: Mutex::new(None),
             waiting: AtomicU64::new(0),
         };
-        let service = HttpService {
-            handler: Arc::new(tally),
-            log,
-            clock,
-        };
+        let service = HttpService::new(tally, &invocation);
         Ok(Run::Serve {
             ports,
             service: Arc::new(service),

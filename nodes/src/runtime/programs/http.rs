@@ -38,12 +38,10 @@ impl Program for Http {
             }
             None => invocation.listen_ports()?,
         };
-        let log = Arc::clone(&invocation.log);
-        let clock = invocation.clock.clone();
-        let handler = Arc::new(Site::new(invocation));
+        let service = HttpService::new(Site::new(Arc::clone(&invocation)), &invocation);
         Ok(Run::Serve {
             ports,
-            service: Arc::new(HttpService { handler, log, clock }),
+            service: Arc::new(service),
         })
     }
 }

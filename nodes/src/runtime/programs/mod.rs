@@ -6,6 +6,7 @@ mod counter;
 mod echo;
 mod exit;
 mod http;
+mod load;
 mod pause;
 mod shell;
 mod sleep;
@@ -18,6 +19,7 @@ static PROGRAMS: &[&dyn Program] = &[
     &echo::Echo,
     &exit::Exit,
     &http::Http,
+    &load::Load,
     &pause::Pause,
     &shell::Shell,
     &sleep::Sleep,
