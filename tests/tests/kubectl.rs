@@ -40,4 +40,6 @@ transcripts! {
     rollout: "rollout.txt",
     custom_resources: "custom-resources.txt",
     access: "access.txt",
+    jobs: "jobs.txt",
+    budgets: "budgets.txt",
 }
