@@ -107,14 +107,15 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
         }
         (None, _) => {}
         (Some((service, subsets, truncated)), None) => {
+            let mut metadata = json!({"name": service.meta.name, "labels": labels(service)});
+            // A new object may not hold the null by which a patch takes an annotation away.
+            if *truncated {
+                metadata["annotations"] = annotations(true);
+            }
             let endpoints = json!({
                 "apiVersion": "v1",
                 "kind": "Endpoints",
-                "metadata": {
-                    "name": service.meta.name,
-                    "labels": labels(service),
-                    "annotations": annotations(*truncated),
-                },
+                "metadata": metadata,
                 "subsets": subsets,
             });
             let json = endpoints.to_string().into();

@@ -194,6 +194,8 @@ fn endpoints_tell_ready_from_not_ready() {
         present: None,
     });
     let created = body_of(&plan, "create endpoints eva");
+    let typed: Result<k8s_openapi::api::core::v1::Endpoints, _> = serde_json::from_value(created.clone());
+    assert!(typed.is_ok(), "the apiserver would refuse it: {typed:?}");
     let present: Arc<Endpoints> = view(created);
     assert_eq!(present.subsets, subsets);
     let settled = endpoints::plan(&endpoints::Snapshot {
