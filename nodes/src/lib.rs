@@ -5,7 +5,8 @@
 //! the same addresses, logs and emptyDirs, and what ran in them starts anew.
 //!
 //! What is absent: no container engine, no privilege, and no task per pod. A pod that listens on no port is an entry in
-//! a map.
+//! a map. Services have no listener on their own addresses: a pod's connect to one is resolved here
+//! (`coracle_proxy`); only NodePorts are listened on.
 
 pub mod agent;
 pub mod config;
@@ -33,6 +34,7 @@ use anyhow::Context;
 use axum::Router;
 use coracle_api::kinds;
 use coracle_client::{GrpcClient, ObjectApi, WatchQuery};
+use coracle_proxy::{Connector, Table};
 use coracle_runtime::{Cache, Recorder, informer};
 use coracle_service::{Env, Health, Identity, Listener, Shutdown, announce, health::Check, serve};
 
@@ -42,6 +44,7 @@ use agent::{Agent, lease::Renewal, node::Node};
 use config::Addressing;
 pub use config::Config;
 use logs::Logs;
+use network::services::Services;
 use pods::manager::{Manager, Parts};
 use server::Server;
 use state::Journal;
@@ -89,6 +92,11 @@ pub async fn run_with(
     let caches = Caches::start(&config, &api, &env, &shutdown);
     let manager = manager(&config, &api, &env, &identity, &caches, journal, &shutdown);
     let server = Server {
+        services: Services {
+            connector: Arc::clone(&caches.connector),
+            nodes: caches.nodes.clone(),
+            env: env.clone(),
+        },
         manager: manager.sender(),
         nodes: config.nodes().into(),
         env: env.clone(),
@@ -108,6 +116,8 @@ pub async fn run_with(
         timings: config.timings.clone(),
     };
     env.spawn.task("leases", renewal.run(shutdown.clone()));
+    let ports = network::ports::maintain(&config, &caches.connector, &caches.nodes, &env, &shutdown);
+    let ports = env.spawn.task("node ports", ports);
     if config.addressing == Addressing::Routed {
         let own = config.nodes().into_iter().map(|(name, _)| name).collect();
         let maintain = network::routes::maintain(caches.nodes.clone(), own, env.clone(), shutdown.clone());
@@ -135,6 +145,7 @@ pub async fn run_with(
     for server in servers {
         let _ = server.await;
     }
+    let _ = ports.await;
     Ok(())
 }
 
@@ -181,7 +192,7 @@ async fn listen(config: &Config, env: &Env) -> anyhow::Result<(Arc<[Node]>, Vec<
 struct Caches {
     pods: Cache<pods::view::PodView>,
     nodes: Cache<agent::view::NodeView>,
-    services: Cache<agent::view::ServiceView>,
+    connector: Arc<Connector>,
 }
 
 impl Caches {
@@ -189,7 +200,7 @@ impl Caches {
         let caches = Self {
             pods: Cache::new(kinds::POD),
             nodes: Cache::new(kinds::NODE),
-            services: Cache::new(kinds::SERVICE),
+            connector: Connector::new(Table::start(api, env, shutdown), env.clone()),
         };
         let node_names: Vec<String> = config.nodes().into_iter().map(|(name, _)| name).collect();
         let mut nodes = WatchQuery::all(kinds::NODE);
@@ -203,13 +214,6 @@ impl Caches {
             ..WatchQuery::all(kinds::POD)
         };
         informer::start(&caches.pods, pods, Arc::clone(api), env, shutdown);
-        informer::start(
-            &caches.services,
-            WatchQuery::all(kinds::SERVICE),
-            Arc::clone(api),
-            env,
-            shutdown,
-        );
         caches
     }
 }
@@ -229,7 +233,7 @@ fn manager(
         api: Arc::clone(api),
         pods: caches.pods.clone(),
         nodes: caches.nodes.clone(),
-        services: caches.services.clone(),
+        services: caches.connector.table().services().clone(),
         journal,
         logs: Logs::new(&config.data_dir.join("pods")),
         preparer: Preparer {

@@ -1,6 +1,7 @@
 //! The whole node process against a fake apiserver: real listeners, real files, real reboots.
 
 mod rig;
+mod services;
 
 use std::time::Duration;
 

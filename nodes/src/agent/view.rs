@@ -1,6 +1,6 @@
-//! What a node needs to know of Nodes and Services.
+//! What a node needs to know of Nodes.
 
-use coracle_api::{ApiError, Labels};
+use coracle_api::ApiError;
 use coracle_client::Object;
 use coracle_runtime::Project;
 use serde::Deserialize;
@@ -29,6 +29,18 @@ pub struct NodeMeta {
     pub name: Box<str>,
     /// metadata.uid
     pub uid: Box<str>,
+    /// The labels that say where it is.
+    #[serde(deserialize_with = "or_default")]
+    pub labels: Topology,
+}
+
+/// Where a Node is, as its labels say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Topology {
+    /// Its zone; empty where it is in none.
+    #[serde(rename = "topology.kubernetes.io/zone", deserialize_with = "or_default")]
+    pub zone: Box<str>,
 }
 
 /// What a Node was given.
@@ -97,36 +109,6 @@ impl NodeView {
 }
 
 impl Project for NodeView {
-    fn project(object: &Object) -> Result<Self, ApiError> {
-        object.read()
-    }
-}
-
-/// A Service, as far as its selector.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ServiceView {
-    #[serde(deserialize_with = "or_default")]
-    spec: ServiceSpec,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ServiceSpec {
-    #[serde(deserialize_with = "or_default")]
-    selector: Labels,
-}
-
-impl ServiceView {
-    /// Whether pods with these labels are its endpoints.
-    #[must_use]
-    pub fn selects(&self, labels: &Labels) -> bool {
-        let selector = &self.spec.selector;
-        !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-    }
-}
-
-impl Project for ServiceView {
     fn project(object: &Object) -> Result<Self, ApiError> {
         object.read()
     }

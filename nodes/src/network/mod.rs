@@ -1,4 +1,7 @@
-//! Where pods are on the network: their addresses, and the routes that lead to them.
+//! Where pods are on the network: their addresses, the routes that lead to them, the ports that lead to
+//! Services, and what a pod sees of the network.
 
 pub mod ipam;
+pub mod ports;
 pub mod routes;
+pub mod services;

@@ -2,20 +2,14 @@
 //!
 //! Asking is done here; when to ask and what an answer means is the pod worker's.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::{io, net::Ipv4Addr, time::Duration};
 
-use coracle_service::{BoxIo, Env};
+use coracle_proxy::dial;
+use coracle_service::Env;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    pods::view::{ContainerSpec, or_default},
-    runtime::serving::UNPRIVILEGED_OFFSET,
-};
+use crate::pods::view::{ContainerSpec, or_default};
 
 /// The most of an answer that is read.
 const MAX_ANSWER_BYTES: u64 = 10 << 10;
@@ -199,7 +193,7 @@ impl Question {
 
     async fn ask_forever(&self, env: &Env, from: Ipv4Addr, to: Ipv4Addr) -> Result<(), String> {
         let failed = |error: io::Error| format!("dial tcp {to}:{}: {error}", self.port);
-        let mut io = dial(env, from, to, self.port).await.map_err(failed)?;
+        let mut io = dial(env, Some(from), to, self.port).await.map_err(failed)?;
         let Some(path) = &self.path else { return Ok(()) };
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {to}:{}\r\nUser-Agent: kube-probe/1.33\r\nAccept: */*\r\nConnection: close\r\n\r\n",
@@ -220,22 +214,5 @@ impl Question {
             Some(code) => Err(format!("HTTP probe failed with statuscode: {code}")),
             None => Err(format!("{to}:{} did not answer with HTTP", self.port)),
         }
-    }
-}
-
-/// Dials a pod, also where its port had to be moved up for want of a privilege.
-///
-/// # Errors
-/// The network's.
-pub async fn dial(env: &Env, from: Ipv4Addr, to: Ipv4Addr, port: u16) -> io::Result<BoxIo> {
-    let dial = |port| {
-        env.network
-            .dial(Some(IpAddr::V4(from)), SocketAddr::new(IpAddr::V4(to), port))
-    };
-    match dial(port).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && port < 1_024 => {
-            dial(port + UNPRIVILEGED_OFFSET).await
-        }
-        outcome => outcome,
     }
 }

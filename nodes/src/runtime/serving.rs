@@ -14,14 +14,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+pub use coracle_proxy::connect::UNPRIVILEGED_OFFSET;
 use coracle_service::{BoxIo, Env, Listener, Shutdown};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::task::TaskTracker;
 
 /// Connections that one container answers at a time.
 pub const MAX_CONNECTIONS: usize = 1_024;
-/// Where a port below 1024 is listened on by a process that may not bind it.
-pub const UNPRIVILEGED_OFFSET: u16 = 10_000;
 /// How long to wait after the system refused a connection (mostly: no file descriptors left).
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 /// How long requests under way get after a container stopped accepting, within its grace period.

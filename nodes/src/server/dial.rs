@@ -1,6 +1,6 @@
-//! Opens connections from a node to its pods, and carries their bytes both ways.
+//! Opens connections from a node to pods and Services, and carries their bytes both ways.
 
-use std::{io, net::IpAddr, time::Duration};
+use std::io;
 
 use bytes::Bytes;
 use coracle_proto::v1::{
@@ -17,14 +17,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::{Answers, Server};
-use crate::probes;
 
 /// The most bytes of one message.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Messages that wait to be sent; the pod's side is not read meanwhile.
 const QUEUE: usize = 16;
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where short names of Services are looked for.
+const NAMESPACE: &str = "default";
 
 impl Server {
     pub(super) async fn stream_dial(
@@ -64,28 +63,25 @@ impl Server {
             "" => self.nodes.first(),
             name => self.nodes.iter().find(|(known, _)| known == name),
         };
-        let Some((_, from)) = node else {
+        let Some((node, from)) = node else {
             return Err(Status::not_found(format!(
                 "node {node_name:?} is not played by this process"
             )));
         };
-        let failed = |error: io::Error| Status::unavailable(format!("dial {address}: {error}"));
-        let targets = self.env.network.resolve(address).await.map_err(failed)?;
-        let target = targets.into_iter().find_map(|target| match target.ip() {
-            IpAddr::V4(ip) => Some((ip, target.port())),
-            IpAddr::V6(_) => None,
-        });
-        let Some((ip, port)) = target else {
+        let target = address
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        let Some(target) = target.filter(|(host, _)| !host.is_empty()) else {
             return Err(Status::invalid_argument(format!(
-                "dial {address}: it has no IPv4 address"
+                "dial {address}: it must be HOST:PORT"
             )));
         };
-        let dialing = probes::dial(&self.env, *from, ip, port);
-        match self.env.transport_clock.timeout(CONNECT_TIMEOUT, dialing).await {
-            Ok(outcome) => Ok((from.to_string(), outcome.map_err(failed)?)),
-            Err(_) => Err(Status::deadline_exceeded(format!(
-                "dial {address}: no answer in 10 s"
-            ))),
+        match self.services.connect((*from, node), target, NAMESPACE).await {
+            Ok(io) => Ok((from.to_string(), io)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Status::deadline_exceeded(format!("dial {address}: {error}")))
+            }
+            Err(error) => Err(Status::unavailable(format!("dial {address}: {error}"))),
         }
     }
 }

@@ -21,7 +21,7 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::pods::inbox::Message;
+use crate::{network::services::Services, pods::inbox::Message};
 
 /// The user who may reach into pods.
 const APISERVER: &str = "system:apiserver";
@@ -33,6 +33,8 @@ const CALLER_GROUP: &str = "system:masters";
 pub struct Server {
     /// Where pods are asked for.
     pub manager: mpsc::Sender<Message>,
+    /// The ways to Services and pods.
+    pub services: Services,
     /// The nodes' addresses, by name.
     pub nodes: Arc<[(String, Ipv4Addr)]>,
     /// Its surroundings.

@@ -17,6 +17,7 @@ use std::{
 };
 
 use coracle_client::ObjectApi;
+use coracle_proxy::ServiceView;
 use coracle_runtime::{Cache, Key, Recorder};
 use coracle_service::{Env, Shutdown};
 use tokio::{sync::mpsc, time::Instant};
@@ -31,7 +32,7 @@ use super::{
     worker::{Stage, Worker},
 };
 use crate::{
-    agent::view::{NodeView, ServiceView},
+    agent::view::NodeView,
     config::Config,
     logs::{Log, Logs},
     network::ipam::Ipam,
