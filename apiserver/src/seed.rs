@@ -2,7 +2,7 @@
 //! priority classes, the mandatory flow control, an APIService for each version that is served, and the kinds of volume
 //! snapshots. What exists is left as it is, but for the endpoint, which is where this apiserver is now.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use coracle_api::{ApiError, Resource, kinds, validation::SYSTEM_PRIORITY_CLASSES};
 use serde_json::{Value, json};
@@ -38,6 +38,9 @@ pub async fn seed(registry: &Registry, address: SocketAddr) -> Result<(), ApiErr
     seeds.extend(api_services::seeds());
     seeds.extend(snapshots::seeds());
     create(registry, seeds).await?;
+    if let Err(error) = create(registry, vec![dns(registry)]).await {
+        tracing::warn!(%error, "make the service that answers names");
+    }
     endpoint::tell(registry, address).await
 }
 
@@ -55,6 +58,31 @@ fn service(registry: &Registry, address: SocketAddr) -> Value {
             "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": address.port()}],
         },
     })
+}
+
+/// The Service that pods ask for names. It has no pods: every node answers for it, inside its process. Where its usual
+/// address, the tenth of the range, is somebody else's, there is none.
+fn dns(registry: &Registry) -> Seed {
+    let address = Ipv4Addr::from(u32::from(registry.api_address()) + 9);
+    let port = |name: &str, protocol: &str| json!({"name": name, "port": 53, "protocol": protocol, "targetPort": 53});
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "kube-dns",
+            "namespace": "kube-system",
+            "labels": {
+                "k8s-app": "kube-dns",
+                "kubernetes.io/cluster-service": "true",
+                "kubernetes.io/name": "CoreDNS",
+            },
+        },
+        "spec": {
+            "clusterIP": address.to_string(),
+            "ports": [port("dns", "UDP"), port("dns-tcp", "TCP")],
+        },
+    });
+    (kinds::SERVICE, service)
 }
 
 fn priority_classes() -> impl Iterator<Item = Seed> {

@@ -1,7 +1,7 @@
 //! The loopback addresses of a cluster.
 //!
 //! Linux lets anybody bind any address of 127.0.0.0/8, so nodes and pods have real addresses without privileges.
-//! Three ranges are cut into 64 slices; a cluster holds a slice for as long as its supervisor lives, by listening on
+//! Four ranges are cut into 64 slices; a cluster holds a slice for as long as its supervisor lives, by listening on
 //! an abstract Unix socket named after it, which tells whoever asks who the holder is. A large cluster holds several.
 
 use std::{net::Ipv4Addr, os::unix::net::UnixListener};
@@ -14,6 +14,8 @@ const SLICES: u32 = 64;
 const NODES: (u32, u32) = (u32::from_be_bytes([127, 16, 0, 0]), 18);
 /// 127.32.0.0/12 in slices of /18.
 const SERVICES: (u32, u32) = (u32::from_be_bytes([127, 32, 0, 0]), 18);
+/// 127.48.0.0/12 in slices of /18.
+const BALANCERS: (u32, u32) = (u32::from_be_bytes([127, 48, 0, 0]), 18);
 /// 127.64.0.0/10 in slices of /16.
 const PODS: (u32, u32) = (u32::from_be_bytes([127, 64, 0, 0]), 16);
 /// Where in a slice of the node range the volume service is.
@@ -90,6 +92,14 @@ impl Slices {
         (Ipv4Addr::from(base(SERVICES, self.numbers[0])), SERVICES.1 as u8)
     }
 
+    /// The range of load balancers' addresses.
+    pub fn balancers(&self) -> (Ipv4Addr, u8) {
+        (
+            Ipv4Addr::from(base(BALANCERS, self.numbers[0])),
+            BALANCERS.1 as u8,
+        )
+    }
+
     /// The ranges of pod addresses.
     pub fn pods(&self) -> Vec<(Ipv4Addr, u8)> {
         self.numbers
@@ -158,6 +168,10 @@ mod tests {
     fn slices_do_not_overlap_and_stay_in_their_ranges() {
         assert_eq!(Ipv4Addr::from(base(NODES, 63)), Ipv4Addr::new(127, 31, 192, 0));
         assert_eq!(Ipv4Addr::from(base(SERVICES, 63)), Ipv4Addr::new(127, 47, 192, 0));
+        assert_eq!(
+            Ipv4Addr::from(base(BALANCERS, 63)),
+            Ipv4Addr::new(127, 63, 192, 0)
+        );
         assert_eq!(Ipv4Addr::from(base(PODS, 0)), Ipv4Addr::new(127, 64, 0, 0));
         assert_eq!(Ipv4Addr::from(base(PODS, 63)), Ipv4Addr::new(127, 127, 0, 0));
     }

@@ -39,6 +39,8 @@ pub enum Command {
     Cont(Signal),
     /// Fetch a URL, as a small curl.
     Fetch(Fetch),
+    /// Ask the cluster's DNS.
+    Dns(Dns),
     /// Tell whether a process, or a whole cluster, is ready.
     Healthz(Healthz),
     /// Measure a cluster.
@@ -59,6 +61,8 @@ pub enum Command {
     ControllerManager(process::controller_manager::Args),
     /// Process: the volume service.
     Storage(process::storage::Args),
+    /// Process: load balancer, Ingress, NodePorts on this machine and the front door.
+    Edge(process::edge::Args),
 }
 
 /// Which cluster.
@@ -260,6 +264,31 @@ pub struct Fetch {
     /// Trust this authority (PEM) for https.
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum DnsKind {
+    #[default]
+    A,
+    Srv,
+    Ptr,
+    Cname,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Dns {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// A name as a pod would say it, or with `-t PTR` an address.
+    #[arg(id = "dns_name", value_name = "NAME")]
+    pub dns_name: String,
+    /// What to ask for.
+    #[arg(short = 't', long = "type", value_enum, ignore_case = true, default_value_t)]
+    pub kind: DnsKind,
+    /// The namespace in which short names are looked for.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
 }
 
 #[derive(Clone, Debug, Args)]

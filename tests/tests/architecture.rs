@@ -45,8 +45,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("scheduler", &["api", "client", "runtime", "service"]),
     ("controller-manager", &["api", "client", "runtime", "service"]),
-    ("nodes", &["api", "client", "proto", "proxy", "runtime", "service"]),
+    (
+        "nodes",
+        &["api", "client", "proto", "proxy", "runtime", "service"],
+    ),
     ("storage", &["api", "proto", "service"]),
+    ("edge", &["api", "client", "proxy", "runtime", "service"]),
     (
         "cli",
         &[
@@ -54,8 +58,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "apiserver",
             "client",
             "controller-manager",
+            "edge",
             "nodes",
             "proto",
+            "proxy",
             "runtime",
             "scheduler",
             "service",

@@ -1,6 +1,7 @@
 //! What the commands do, a file each.
 
 mod credentials;
+mod dns;
 mod down;
 mod fetch;
 mod healthz;
@@ -37,6 +38,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stop(args) => signal::run(&args, Signal::STOP).await?,
         Command::Cont(args) => signal::run(&args, Signal::CONT).await?,
         Command::Fetch(args) => return fetch::run(args).await,
+        Command::Dns(args) => return dns::run(args).await,
         Command::Healthz(args) => return healthz::run(&args).await,
         Command::Bench(args) => bench::run(args).await?,
         Command::Completion { shell } => {
@@ -49,6 +51,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Scheduler(args) => process::scheduler::run(args).await?,
         Command::ControllerManager(args) => process::controller_manager::run(args).await?,
         Command::Storage(args) => process::storage::run(args).await?,
+        Command::Edge(args) => process::edge::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 pub mod apiserver;
 pub mod controller_manager;
+pub mod edge;
 pub mod memory;
 pub mod node;
 pub mod scheduler;

@@ -8,7 +8,14 @@ use super::{MAX_SINGLE_NODES, POOL_SIZE, Settings};
 use crate::{addresses::Slices, cluster::Cluster};
 
 /// Components that `--set` may name.
-const COMPONENTS: [&str; 5] = ["apiserver", "scheduler", "controller-manager", "node", "storage"];
+const COMPONENTS: [&str; 6] = [
+    "apiserver",
+    "scheduler",
+    "controller-manager",
+    "node",
+    "storage",
+    "edge",
+];
 
 /// Where the volume service listens, by custom of NFS.
 const STORAGE_PORT: u16 = 2049;
@@ -30,6 +37,8 @@ pub struct Plan {
     storage: String,
     san: Vec<String>,
     set: BTreeMap<String, Vec<String>>,
+    /// The user asked for any free port.
+    throwaway: bool,
 }
 
 impl Plan {
@@ -65,6 +74,7 @@ impl Plan {
             storage: format!("{}:{STORAGE_PORT}", slices.storage()),
             san: settings.san.clone(),
             set,
+            throwaway: settings.listen.port() == 0,
         })
     }
 
@@ -103,6 +113,10 @@ impl Plan {
                 ],
             ),
         ];
+        // Without nodes there is nothing to be in front of.
+        if !nodes.is_empty() {
+            specs.push(self.edge(server, slices));
+        }
         if nodes.len() as u32 <= MAX_SINGLE_NODES {
             specs.extend(nodes.iter().map(|&index| self.node(server, index, slices)));
         } else {
@@ -111,6 +125,21 @@ impl Plan {
             }
         }
         specs
+    }
+
+    fn edge(&self, server: &str, slices: &Slices) -> Spec {
+        let (address, prefix) = slices.balancers();
+        let mut arguments = vec![
+            "--health-listen=127.0.0.1:0".to_owned(),
+            format!("--load-balancer-range={address}/{prefix}"),
+            format!("--cluster-cidr={}", self.pods),
+        ];
+        // A cluster that asked for any port takes any for the edge as well.
+        if self.throwaway {
+            arguments.push("--front-door=127.0.0.1:0".to_owned());
+            arguments.push("--dns=127.0.0.1:0".to_owned());
+        }
+        self.member("edge", "edge", server, arguments)
     }
 
     /// A node with a process of its own.

@@ -42,6 +42,7 @@ pub fn bindings() -> Vec<(&'static str, BindingObject)> {
         same("system:volume-scheduler", vec![user(SCHEDULER)]),
         same("system:kube-controller-manager", vec![user(MANAGER)]),
         same("coracle:controller-manager", vec![user(MANAGER)]),
+        same("coracle:edge", vec![user("system:edge")]),
     ];
     let bootstrappers = "system:bootstrappers";
     bindings.extend([

@@ -14,6 +14,7 @@ pub(super) fn roles() -> Vec<RoleObject> {
         role("system:kube-scheduler", scheduler()),
         role("system:kube-controller-manager", upstream_manager()),
         role("coracle:controller-manager", controllers()),
+        role("coracle:edge", edge()),
         role(
             "kubeadm:get-nodes",
             vec![Rule::resources(&[""], &["nodes"], &["get"])],
@@ -121,6 +122,29 @@ fn upstream_manager() -> Vec<Rule> {
         Rule::resources(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
         Rule::resources(&["authorization.k8s.io"], &["subjectaccessreviews"], &["create"]),
         Rule::resources(&["*"], &["*"], &["list", "watch"]),
+    ]
+}
+
+/// What carries traffic into the cluster reads Services, Ingresses and their certificates, and writes where they are.
+fn edge() -> Vec<Rule> {
+    vec![
+        Rule::resources(&["", "events.k8s.io"], &["events"], EVENTS),
+        Rule::resources(&[""], &["services"], READ),
+        Rule::resources(&[""], &["services/status"], &["patch", "update"]),
+        // Certificates of Ingresses.
+        Rule::resources(&[""], &["secrets"], &["list", "watch"]),
+        Rule::resources(&["discovery.k8s.io"], &["endpointslices"], READ),
+        Rule::resources(&["networking.k8s.io"], &["ingresses"], READ),
+        Rule::resources(
+            &["networking.k8s.io"],
+            &["ingresses/status"],
+            &["patch", "update"],
+        ),
+        Rule::resources(
+            &["networking.k8s.io"],
+            &["ingressclasses"],
+            &["create", "get", "list", "watch"],
+        ),
     ]
 }
 

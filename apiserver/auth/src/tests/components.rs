@@ -75,6 +75,33 @@ fn the_controllers_reach_what_they_control() {
 }
 
 #[test]
+fn the_edge_reads_what_it_serves_and_tells_where() {
+    let user = Peer::new("system:edge", &["system:authenticated"]);
+    may_all(
+        &user,
+        &[
+            "list,watch core/services",
+            "list,watch discovery.k8s.io/endpointslices",
+            "list,watch networking.k8s.io/ingresses",
+            "list,watch,create networking.k8s.io/ingressclasses",
+            "list,watch core/secrets",
+            "patch core/services/status default s",
+            "patch networking.k8s.io/ingresses/status default i",
+            "create,patch core/events default e",
+        ],
+    );
+    for (verb, resource) in [("get", "secrets"), ("patch", "services"), ("list", "pods")] {
+        let about = ResourceAttributes {
+            resource,
+            namespace: "default",
+            ..ResourceAttributes::default()
+        };
+        let judged = cluster().require(&Attributes::resource(&user, verb, about));
+        assert!(judged.is_err(), "{verb} {resource}");
+    }
+}
+
+#[test]
 fn a_node_and_a_pool_keep_house() {
     let check = |user: &str, group: &str, node: &str, pod: &str| {
         let user = Peer::new(user, &["system:nodes", group, "system:authenticated"]);
@@ -84,6 +111,7 @@ fn a_node_and_a_pool_keep_house() {
                 "create core/nodes",
                 "get,list,watch core/nodes",
                 "list,watch core/services",
+                "list,watch discovery.k8s.io/endpointslices",
                 &format!("patch core/nodes - {node}"),
                 &format!("patch core/nodes/status - {node}"),
                 "create coordination.k8s.io/leases kube-node-lease",
