@@ -1,3 +1,5 @@
+//! Tests of certificates and signing requests.
+
 use super::*;
 
 fn at(text: &str) -> Timestamp {
