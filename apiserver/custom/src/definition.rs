@@ -10,6 +10,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use crate::columns::{self, Column};
+use crate::conversion::{self, Conversion};
 use crate::jsonpath::JsonPath;
 use crate::schema::Node;
 use crate::{structural, view};
@@ -24,6 +25,8 @@ const MAX_SELECTABLE: usize = 8;
 pub struct Definition {
     /// Its versions, served or not, in its own order.
     pub versions: Vec<Version>,
+    /// Who converts between them, where they differ in more than their name.
+    pub conversion: Option<Conversion>,
 }
 
 /// One version of a resource.
@@ -106,7 +109,10 @@ impl Definition {
             );
         }
         if errors.is_empty() {
-            Ok(Self { versions })
+            Ok(Self {
+                versions,
+                conversion: Conversion::of(spec.conversion.as_ref()),
+            })
         } else {
             Err(errors)
         }
@@ -151,17 +157,24 @@ fn is_same_everywhere(spec: &CustomResourceDefinitionSpec) -> bool {
     })
 }
 
-/// What needs a webhook is not done yet, and must not look as if it were.
+/// A webhook must speak the one version of the review that is spoken here.
 fn check_conversion(spec: &CustomResourceDefinitionSpec, errors: &mut Vec<FieldError>) {
-    if spec
-        .conversion
-        .as_ref()
-        .is_some_and(|own| own.strategy == "Webhook")
+    let webhook = spec.conversion.as_ref().and_then(|own| own.webhook.as_ref());
+    let Some(webhook) = webhook.filter(|own| !own.conversion_review_versions.is_empty()) else {
+        return;
+    };
+    let versions = &webhook.conversion_review_versions;
+    if !versions
+        .iter()
+        .any(|version| version == conversion::REVIEW_VERSION)
     {
-        let path = Path::new("spec").child("conversion").child("strategy");
-        let why =
-            "conversion by webhook is not supported yet: use None, with versions that differ in name only";
-        errors.push(FieldError::forbidden(&path, why));
+        let path = Path::new("spec").child("conversion").child("webhook");
+        let path = path.child("conversionReviewVersions");
+        let why = format!(
+            "must include {}, the only version that is spoken here",
+            conversion::REVIEW_VERSION
+        );
+        errors.push(FieldError::invalid(&path, versions.join(","), why));
     }
 }
 

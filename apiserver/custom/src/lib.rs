@@ -7,11 +7,13 @@
 pub mod cel;
 pub mod columns;
 mod conditions;
+pub mod conversion;
 pub mod defaulting;
 mod definition;
 mod format;
 mod jsonpath;
 pub mod prune;
+pub mod ratchet;
 pub mod rules;
 pub mod schema;
 pub mod structural;

@@ -275,7 +275,7 @@ pub fn judge(
         new: &own(body),
         old: old.map(own),
     };
-    run.rules(&root.rules, root, &values, &Path::root());
+    run.rules(&root.rules, root, &values, old == Some(body), &Path::root());
     run.fields(body, old, root, &Path::root());
     run.errors
 }
@@ -303,7 +303,8 @@ impl Run<'_, '_> {
             new: &own(value),
             old: old.map(own),
         };
-        self.rules(&node.rules, node, &values, path);
+        let is_same = old == Some(value);
+        self.rules(&node.rules, node, &values, is_same, path);
         match value {
             Json::Object(fields) => self.fields(fields, old.and_then(Json::as_object), node, path),
             Json::Array(list) => {
@@ -344,6 +345,7 @@ impl Run<'_, '_> {
         rules: &[Rule],
         node: &Node,
         values: &Values<'_, N, O>,
+        is_same: bool,
         path: &Path,
     ) {
         let (new, old) = (OnceCell::new(), OnceCell::new());
@@ -352,6 +354,10 @@ impl Run<'_, '_> {
                 return;
             }
             if rule.is_transition && values.old.is_none() && !rule.has_optional_old {
+                continue;
+            }
+            if is_same && !rule.is_transition {
+                // It held before, or is not this update's fault.
                 continue;
             }
             let bound = |name: &str| match name {
@@ -439,7 +445,7 @@ impl Rule {
 }
 
 /// The item of the old list that has the keys of a new one; lists that are not maps have no counterparts.
-fn counterpart<'a>(item: &Json, old: &'a [Json], items: &Node, list: &Node) -> Option<&'a Json> {
+pub(crate) fn counterpart<'a>(item: &Json, old: &'a [Json], items: &Node, list: &Node) -> Option<&'a Json> {
     if !matches!(list.list, ListType::Map(_)) {
         return None;
     }

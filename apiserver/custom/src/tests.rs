@@ -420,10 +420,14 @@ fn definitions() {
         ],
     );
     check(
-        |object| object["spec"]["conversion"] = json!({"strategy": "Webhook"}),
+        |object| {
+            object["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
+                "conversionReviewVersions": ["v1beta1"], "clientConfig": {"url": "https://localhost"},
+            }});
+        },
         &[
-            "spec.conversion.strategy: Forbidden: conversion by webhook is not supported yet: use None, with versions \
-           that differ in name only",
+            "spec.conversion.webhook.conversionReviewVersions: Invalid value: \"v1beta1\": must include v1, the only \
+           version that is spoken here",
         ],
     );
     check(

@@ -98,7 +98,7 @@ pub(super) fn context(
         field_validation,
         fence: options.fence.map(fence),
     };
-    Ok((Context { peer, options }, format))
+    Ok((Context::new(peer).with_options(options), format))
 }
 
 pub(super) fn fence(fence: pb::Fence) -> FenceRef {

@@ -112,7 +112,7 @@ impl Door {
             field_validation: crate::registry::FieldValidation::Ignore,
             ..WriteOptions::default()
         };
-        let ctx = Context { peer, options };
+        let ctx = Context::new(peer).with_options(options);
         let items: Vec<_> = {
             let kinds = self.registry.catalog().now();
             request

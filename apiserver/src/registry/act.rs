@@ -59,7 +59,7 @@ impl Registry {
                 "Binding in version \"v1\" cannot be handled as a Binding: {error}"
             ))
         })?;
-        let current = overlay.current(self, target)?;
+        let current = overlay.current(self, ctx, target)?;
         let behaviour = strategy::of(target.resource);
         let mut pod = behaviour.parse(&current.entry.json)?;
         let Some(typed) = pod.downcast_mut() else {

@@ -94,6 +94,7 @@ impl Registry {
     /// Objects are created only in namespaces that exist and are there to stay.
     pub(super) fn admit_to_namespace(
         &self,
+        ctx: &Context,
         overlay: &Overlay,
         resource: &'static Resource,
         object: &dyn Object,
@@ -102,7 +103,7 @@ impl Registry {
             return Ok(());
         }
         let name = object.namespace();
-        let namespace = overlay.current(self, &Target::new(kinds::NAMESPACE, "", name))?;
+        let namespace = overlay.current(self, ctx, &Target::new(kinds::NAMESPACE, "", name))?;
         if !namespace.entry.attributes.deleting {
             return Ok(());
         }
@@ -191,11 +192,15 @@ impl Registry {
     ) -> Result<Written, ApiError> {
         for _ in 0..MAX_ATTEMPTS {
             let mut overlay = Overlay::of(passage);
-            let plan = self.plan(ctx, write, &overlay)?;
+            let plan = self.plan(ctx, write, &overlay);
             let Some(taken) = overlay.take_passage() else {
                 return Err(unasked());
             };
             passage = taken;
+            let plan = match plan {
+                Err(_) if self.convert_wanted(&ctx.converted).await => continue,
+                plan => plan?,
+            };
             match plan {
                 Plan::Ask(question) => self.ask(&mut passage, *question).await?,
                 Plan::Done(mut written) => {

@@ -37,7 +37,7 @@ impl Registry {
         }
         let part = part_of(target.resource, subresource)?;
         let config = read_config(target.resource, body)?;
-        let current = match overlay.current(self, target) {
+        let current = match overlay.current(self, ctx, target) {
             Ok(current) => Some(current),
             Err(error) if error.is_not_found() && subresource.is_empty() => None,
             Err(error) => return Err(error),
@@ -87,7 +87,7 @@ impl Registry {
         let resource = target.resource;
         let mut live = match current {
             Some(current) => {
-                let shown = self.shown(current.entry.clone(), View::of(resource))?;
+                let shown = self.shown(ctx, current.entry.clone(), View::of(resource))?;
                 serde_json::from_slice(&shown.json).map_err(ApiError::internal)?
             }
             None => json!({}),
@@ -119,7 +119,7 @@ impl Registry {
         body: &Bytes,
         force: bool,
     ) -> Result<Plan, ApiError> {
-        let current = overlay.current(self, target)?;
+        let current = overlay.current(self, ctx, target)?;
         let behaviour = strategy::of(target.resource);
         let old = behaviour.parse(&current.entry.json)?;
         let present = behaviour.scale(&*old).ok_or_else(ApiError::resource_not_found)?;

@@ -64,7 +64,7 @@ impl Registry {
         let overlay = Overlay::default();
         let mut busy: BTreeSet<Key> = BTreeSet::new();
         let (mut places, mut plans, mut txns) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = Vec::new();
+        let (mut seen, mut wanted) = (Vec::new(), 0);
         let mut is_left = false;
         for (place, write) in writes
             .iter()
@@ -85,6 +85,8 @@ impl Registry {
             match self.plan(ctx, write, &overlay) {
                 Ok(Plan::Done(written)) => results[place] = Some(Ok(written)),
                 Ok(Plan::Ask(_)) => results[place] = Some(Err(unasked())),
+                // Known to the next round, which plans it anew.
+                Err(_) if ctx.converted.takes_more(&mut wanted) => is_left = true,
                 Err(error) => results[place] = Some(Err(error)),
                 Ok(Plan::Commit(mut pending)) => {
                     busy.extend(key);
@@ -94,6 +96,7 @@ impl Registry {
                 }
             }
         }
+        self.convert_wanted(&ctx.converted).await;
         let outcomes = self.store.commit_many(txns).await;
         for ((place, pending), outcome) in places.into_iter().zip(plans).zip(outcomes) {
             results[place] = self.conclude(pending, outcome);
@@ -125,6 +128,9 @@ impl Registry {
                 match plan {
                     Err(error) => {
                         self.release_all(&parts);
+                        if self.convert_wanted(&ctx.converted).await {
+                            continue 'attempt;
+                        }
                         return Err(error);
                     }
                     Ok(Plan::Ask(question)) => {

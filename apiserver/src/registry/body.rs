@@ -7,7 +7,7 @@ use coracle_api::{
 
 use coracle_fields::Managers;
 
-use super::{Context, FieldValidation, custom, plan::View, strategy};
+use super::{Context, FieldValidation, convert, custom, plan::View, strategy};
 
 /// A body that became an object of the stored version.
 pub(super) struct Body {
@@ -39,7 +39,7 @@ pub(super) fn decode(ctx: &Context, resource: &'static Resource, json: &[u8]) ->
                 .map_or(*api_version, |(_, version)| version),
         )));
     }
-    Ok(body(ctx, resource, decoded))
+    body(ctx, resource, decoded)
 }
 
 /// Reads an object as `patch` left it. What is strange about its fields is the patch's fault.
@@ -59,23 +59,26 @@ pub(super) fn decode_patched(
         let error = FieldError::invalid(&Path::new("patch"), &*shown, error);
         return Err(ApiError::invalid(resource, "", vec![error]));
     }
-    Ok(body(ctx, resource, decoded))
+    body(ctx, resource, decoded)
 }
 
-fn body(ctx: &Context, resource: &'static Resource, decoded: Decoded) -> Body {
+fn body(ctx: &Context, resource: &'static Resource, decoded: Decoded) -> Result<Body, ApiError> {
     let mut warnings = match ctx.options.field_validation {
         FieldValidation::Warn => decoded.warnings(),
         FieldValidation::Ignore | FieldValidation::Strict => Vec::new(),
     };
     warnings.extend(custom::deprecation(resource));
     let object = match resource.stored_as {
+        Some(stored) if convert::is_needed(resource) => {
+            convert::body(ctx, resource, &*decoded.object, stored.resource)?
+        }
         Some(stored) => (stored.convert)(decoded.object, stored.resource),
         None => decoded.object,
     };
-    Body {
+    Ok(Body {
         object,
         warnings,
         view: View::of(resource),
         applied: None,
-    }
+    })
 }

@@ -139,7 +139,7 @@ impl Registry {
             Some(managers) => managers,
             None => managed::track_create(ctx, &mut *object, self.env.cluster_clock.now())?,
         };
-        self.admit_to_namespace(overlay, resource, &*object)?;
+        self.admit_to_namespace(ctx, overlay, resource, &*object)?;
         let passing = Passing {
             operation: Operation::Create,
             object,
@@ -167,7 +167,7 @@ impl Registry {
         let target = Target::new(resource, object.namespace(), object.name());
         // A name that is taken meanwhile is drawn again, and a configuration is then applied to what is there.
         let was_generated = source == meta::NameSource::Generated || is_applied;
-        if !was_generated && overlay.current(self, &target).is_ok() {
+        if !was_generated && overlay.current(self, ctx, &target).is_ok() {
             return Err(ApiError::already_exists(resource, &target.name));
         }
         let reserved = self.reserve(ctx, object, None)?;
@@ -191,7 +191,7 @@ impl Registry {
         body: &Bytes,
     ) -> Result<Plan, ApiError> {
         if subresource == "scale" {
-            let current = overlay.current(self, target)?;
+            let current = overlay.current(self, ctx, target)?;
             return self.plan_scale(ctx, overlay, target, &current, (body, true));
         }
         let part = part_of(target.resource, subresource)?;
@@ -202,7 +202,7 @@ impl Registry {
             &target.namespace,
             &target.name,
         )?;
-        let current = match overlay.current(self, target) {
+        let current = match overlay.current(self, ctx, target) {
             Ok(current) => current,
             Err(error) if error.is_not_found() && strategy::of(target.resource).creates_on_update() => {
                 body.object.metadata_mut().resource_version = None;
@@ -241,10 +241,11 @@ impl Registry {
         patch: &Bytes,
         preconditions: &Preconditions,
     ) -> Result<Plan, ApiError> {
-        let current = overlay.current(self, target)?;
+        let current = overlay.current(self, ctx, target)?;
         check_preconditions(target, &current, preconditions)?;
         let is_scale = subresource == "scale";
         let shown = self.shown(
+            ctx,
             current.entry.clone(),
             if is_scale {
                 View::Scale
@@ -379,7 +380,7 @@ impl Registry {
         // Only who is asked about it needs the present state as a Scale.
         let shown = overlay
             .passage()
-            .map(|_| self.shown(current.entry.clone(), View::Scale));
+            .map(|_| self.shown(ctx, current.entry.clone(), View::Scale));
         let shown = shown.transpose()?;
         let asked = (Operation::Update, target);
         let body = match self.pass_body(ctx, overlay, asked, body, shown.as_ref()) {

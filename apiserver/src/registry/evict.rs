@@ -68,7 +68,7 @@ impl Registry {
         };
         let mut ctx = ctx.clone();
         ctx.options.dry_run |= asked.dry_run.is_some_and(|stages| !stages.is_empty());
-        let current = overlay.current(self, target)?;
+        let current = overlay.current(self, &ctx, target)?;
         let pod: Pod = typed(&current.entry.json).map_err(ApiError::internal)?;
         let now = self.env.cluster_clock.now();
         let mark = |object: &mut dyn Object| {
@@ -115,7 +115,7 @@ impl Registry {
         let mut found = None;
         for entry in page.into_iter().flat_map(|page| page.entries) {
             let target = Target::new(kind, target.namespace.as_str(), &*entry.attributes.name);
-            let Ok(current) = overlay.current(self, &target) else {
+            let Ok(current) = overlay.current(self, &Context::internal(), &target) else {
                 continue;
             };
             let budget: PodDisruptionBudget = typed(&current.entry.json).map_err(ApiError::internal)?;

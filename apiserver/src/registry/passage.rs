@@ -182,6 +182,7 @@ impl Registry {
     /// Notes what a plan would do, where somebody is to judge it.
     pub(super) fn note(
         &self,
+        ctx: &Context,
         overlay: &Overlay,
         target: &Target,
         change: &Change<'_>,
@@ -197,8 +198,8 @@ impl Registry {
                 (Operation::Update, Some(current.entry.clone()))
             }
         };
-        let object = self.shown(object(old.as_ref().map_or(0, |old| old.revision)), view)?;
-        let old = old.map(|old| self.shown(old, view)).transpose()?;
+        let object = self.shown(ctx, object(old.as_ref().map_or(0, |old| old.revision)), view)?;
+        let old = old.map(|old| self.shown(ctx, old, view)).transpose()?;
         *passage.seen.lock() = Some(Seen {
             target: target.clone(),
             operation,

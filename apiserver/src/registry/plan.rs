@@ -4,7 +4,7 @@
 //! Planning is synchronous and changes nothing. A plan whose conditions no longer hold is made anew, unless the client
 //! asked for exactly the state that is gone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use coracle_admission::quota::Hold;
@@ -14,11 +14,15 @@ use coracle_store::{Committed, Condition, Encoded, Fence, Key, Op, Seal, Txn, Tx
 use super::{
     Attributes, Context, Entry, Registry, Target, Written,
     addresses::Reservation,
-    passage::{Passage, Question},
+    convert,
+    passage::Question,
     strategy::{self, Behaviour},
 };
 
-pub(super) use super::view::View;
+pub(super) use super::{
+    overlay::{Current, Overlay},
+    view::View,
+};
 
 /// The largest object, as etcd's request limit makes it.
 pub(super) const MAX_OBJECT_BYTES: usize = 1536 << 10;
@@ -80,6 +84,8 @@ struct Reply {
     removed: bool,
     warnings: Vec<String>,
     view: View,
+    /// The answer, where a webhook made it of what is stored.
+    converted: Option<(Bytes, &'static Resource)>,
 }
 
 /// What to do after the store refused.
@@ -88,89 +94,6 @@ pub(super) enum Refusal {
     Again,
     /// Tell the client.
     Tell(ApiError),
-}
-
-/// What planning goes by beside the present state: objects as an atomic batch has planned them so far (`None` where it
-/// removes them), and what webhooks said.
-#[derive(Default)]
-pub(super) struct Overlay {
-    planned: BTreeMap<Key, Option<Entry>>,
-    passage: Option<Passage>,
-}
-
-/// An object as a plan finds it.
-pub(super) struct Current {
-    pub entry: Entry,
-    /// It comes from the overlay: there is no stored revision to be conditional on.
-    pub is_planned: bool,
-}
-
-impl Overlay {
-    /// For a write that somebody wants to see.
-    pub fn of(passage: Passage) -> Self {
-        Self {
-            passage: Some(passage),
-            ..Self::default()
-        }
-    }
-
-    /// For the next write of a batch.
-    pub fn set_passage(&mut self, passage: Option<Passage>) {
-        self.passage = passage;
-    }
-
-    /// Where the write stands that is being planned; `None` where nobody wants to see it.
-    pub fn passage(&self) -> Option<&Passage> {
-        self.passage.as_ref()
-    }
-
-    /// Takes the passage along to the next planning.
-    pub fn take_passage(&mut self) -> Option<Passage> {
-        self.passage.take()
-    }
-
-    /// The object as the batch leaves it so far.
-    pub fn current(&self, registry: &Registry, target: &Target) -> Result<Current, ApiError> {
-        let key = target.key();
-        let missing = || ApiError::not_found(target.resource, &target.name);
-        if let Some(planned) = self.planned.get(&key) {
-            let entry = planned.clone().ok_or_else(missing)?;
-            return Ok(Current {
-                entry,
-                is_planned: true,
-            });
-        }
-        let entry = registry.cache.get(target.resource, &key).ok_or_else(missing)?;
-        Ok(Current {
-            entry,
-            is_planned: false,
-        })
-    }
-
-    /// Whether the batch itself has decided about this key.
-    pub fn decides(&self, key: &Key) -> bool {
-        self.planned.contains_key(key)
-    }
-
-    /// Adds what a plan will do.
-    pub fn add(&mut self, pending: &Pending) {
-        let own = &pending.reply;
-        let own = (&own.key, &own.attributes, own.removed);
-        let others = pending
-            .others
-            .iter()
-            .map(|(key, attributes)| (key, attributes, false));
-        let changes = std::iter::once(own).chain(others).zip(&pending.txn.ops);
-        for ((key, attributes, removed), op) in changes {
-            let entry = Entry {
-                key: Arc::clone(key),
-                revision: 0,
-                json: op.value().json.clone(),
-                attributes: Arc::clone(attributes),
-            };
-            self.planned.insert(Arc::clone(key), (!removed).then_some(entry));
-        }
-    }
 }
 
 /// What happens to the object of a plan.
@@ -221,12 +144,13 @@ impl Registry {
             },
             attributes: Arc::clone(&attributes),
         };
-        self.note(overlay, &target, &change, shown, view)?;
+        self.note(ctx, overlay, &target, &change, shown, view)?;
         if let Change::Replace { current, .. } = &change
+            && !current.is_outdated
             && is_same(&current.entry.json, &canonical)
         {
             return Ok(Plan::Done(written(
-                self.shown(current.entry.clone(), view)?,
+                self.shown(ctx, current.entry.clone(), view)?,
                 warnings,
             )));
         }
@@ -235,8 +159,18 @@ impl Registry {
                 Change::Create { .. } => 0,
                 Change::Replace { current, .. } | Change::Remove { current, .. } => current.entry.revision,
             };
-            return Ok(Plan::Done(written(self.shown(shown(revision), view)?, warnings)));
+            return Ok(Plan::Done(written(
+                self.shown(ctx, shown(revision), view)?,
+                warnings,
+            )));
         }
+        let converted = match view {
+            View::Version(resource) => {
+                let answer = ctx.converted.answer(&canonical.json, resource)?;
+                answer.map(|json| (json, resource))
+            }
+            _ => None,
+        };
         let value = self.encode_value(behaviour, canonical, &attributes)?;
         let (conditions, meanings) = self.conditions(ctx, overlay, &target, &key, &change);
         let attachment: coracle_store::Attachment = Arc::clone(&attributes) as _;
@@ -267,6 +201,7 @@ impl Registry {
                 removed,
                 warnings,
                 view,
+                converted,
             },
             others: Vec::new(),
             reserved: Reserved::default(),
@@ -377,10 +312,10 @@ impl Registry {
     }
 
     /// The entry as the client asked to see it.
-    pub(super) fn shown(&self, entry: Entry, view: View) -> Result<Entry, ApiError> {
+    pub(super) fn shown(&self, ctx: &Context, entry: Entry, view: View) -> Result<Entry, ApiError> {
         match view {
             View::Whole => Ok(entry),
-            View::Version(resource) => entry.served(resource),
+            View::Version(resource) => ctx.converted.entry(entry, resource)?.served(resource),
             View::Scale => {
                 let resource = self.catalog.now().of_key(&entry.key);
                 super::scale::entry(entry, resource.ok_or_else(ApiError::resource_not_found)?)
@@ -402,21 +337,24 @@ impl Registry {
             removed,
             warnings,
             view,
+            converted,
         } = pending.reply;
         let revision = committed.first_revision + i64::try_from(op).unwrap_or(0);
         let json: Bytes = committed.values.get(op).cloned().unwrap_or_default();
         if key.starts_with(coracle_api::kinds::CUSTOM_RESOURCE_DEFINITION.store_prefix()) {
             self.refresh_definition(&attributes.name);
         }
-        let entry = self.shown(
-            Entry {
-                key,
-                revision,
-                json,
-                attributes,
-            },
-            view,
-        )?;
+        let (json, view) = match converted {
+            Some((json, resource)) => (convert::at_revision(&json, resource, revision)?, View::Whole),
+            None => (json, view),
+        };
+        let entry = Entry {
+            key,
+            revision,
+            json,
+            attributes,
+        };
+        let entry = self.shown(&Context::internal(), entry, view)?;
         Ok(Written {
             entry,
             created,
@@ -463,6 +401,18 @@ impl Pending {
 
     pub(super) fn conditions(&self) -> usize {
         self.meanings.len()
+    }
+
+    /// What it does to which objects: the state that each is left in, and whether it goes.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&Key, &Arc<Attributes>, bool, &Op)> {
+        let own = &self.reply;
+        let own = (&own.key, &own.attributes, own.removed);
+        let others = self
+            .others
+            .iter()
+            .map(|(key, attributes)| (key, attributes, false));
+        let all = std::iter::once(own).chain(others).zip(&self.txn.ops);
+        all.map(|((key, attributes, removed), op)| (key, attributes, removed, op))
     }
 }
 

@@ -8,7 +8,7 @@ use coracle_store::{Key, ReadError, Stored};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AtRevision, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest,
+    AtRevision, Context, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest,
     measured::METRICS_GROUP, plan::View, strategy,
 };
 use crate::watch::Filter;
@@ -67,10 +67,13 @@ impl Registry {
                     .transpose()?
             }
         };
-        self.shown(
-            entry.ok_or_else(|| ApiError::not_found(target.resource, &target.name))?,
-            view,
-        )
+        let entry = entry.ok_or_else(|| ApiError::not_found(target.resource, &target.name))?;
+        let wanted = match view {
+            View::Scale => target.resource.storage(),
+            View::Whole | View::Version(_) => target.resource,
+        };
+        let entry = self.converter().entry(entry, wanted).await?;
+        self.shown(&Context::internal(), entry, view)
     }
 
     /// One page of a list. All pages show the revision of the first.
@@ -109,7 +112,7 @@ impl Registry {
                 // As upstream: counting what a selector leaves out is promised to nobody.
                 remaining: (remaining > 0 && !is_filtered).then_some(remaining),
                 revision: page.revision,
-                entries: served(request.resource, page.entries)?,
+                entries: self.served(request.resource, page.entries).await?,
             });
         }
         let at = at.unwrap_or_else(|| self.revision());
@@ -184,11 +187,20 @@ impl Registry {
             .map_err(ApiError::internal)??;
         let continue_token = has_more.then(|| continue_after(request, at, &entries));
         Ok(ListResult {
-            entries: served(request.resource, entries)?,
+            entries: self.served(request.resource, entries).await?,
             revision: at,
             continue_token,
             remaining: None,
         })
+    }
+
+    /// The entries as `resource` shows them.
+    async fn served(&self, resource: &'static Resource, entries: Vec<Entry>) -> Result<Vec<Entry>, ApiError> {
+        let entries = self.converter().entries(entries, resource).await?;
+        if resource.is_storage() {
+            return Ok(entries);
+        }
+        entries.into_iter().map(|entry| entry.served(resource)).collect()
     }
 
     /// Begins a watch. Nothing waits here but [`Watch::next`].
@@ -213,26 +225,15 @@ impl Registry {
             Start::After(revision) if revision <= 0 => Start::Now { initial: true },
             from => from,
         };
-        self.cache.watch(
-            resource,
-            Filter {
-                namespace,
-                labels,
-                fields,
-                node_names,
-            },
-            from,
-            bookmarks,
-        )
+        let filter = Filter {
+            namespace,
+            labels,
+            fields,
+            node_names,
+        };
+        let watch = self.cache.watch(resource, filter, from, bookmarks)?;
+        Ok(watch.converted_by(self.converter()))
     }
-}
-
-/// The entries as `resource` shows them.
-fn served(resource: &'static Resource, entries: Vec<Entry>) -> Result<Vec<Entry>, ApiError> {
-    if resource.is_storage() {
-        return Ok(entries);
-    }
-    entries.into_iter().map(|entry| entry.served(resource)).collect()
 }
 
 /// The selector with the names that the stored version has for its fields, which must be selectable.

@@ -37,7 +37,7 @@ impl Registry {
         options: &DeleteOptions,
         mark: impl FnOnce(&mut dyn Object),
     ) -> Result<Plan, ApiError> {
-        let current = overlay.current(self, target)?;
+        let current = overlay.current(self, ctx, target)?;
         let preconditions = Preconditions {
             uid: options.uid.clone(),
             revision: options.revision,
@@ -61,7 +61,7 @@ impl Registry {
                 was_asked,
             },
             Decision::Leave => {
-                let entry = self.shown(current.entry, View::of(target.resource))?;
+                let entry = self.shown(ctx, current.entry, View::of(target.resource))?;
                 return Ok(unchanged(entry));
             }
         };

@@ -19,6 +19,8 @@ pub struct Context {
     pub peer: Arc<Peer>,
     /// How to judge and answer the write.
     pub options: WriteOptions,
+    /// What webhooks have made of objects for this caller.
+    pub(super) converted: Arc<super::convert::Converted>,
 }
 
 impl Context {
@@ -28,7 +30,14 @@ impl Context {
         Self {
             peer,
             options: WriteOptions::default(),
+            converted: Arc::default(),
         }
+    }
+
+    /// The same with options.
+    #[must_use]
+    pub fn with_options(self, options: WriteOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// The apiserver itself.

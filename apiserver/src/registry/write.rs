@@ -190,7 +190,11 @@ impl Registry {
             return self.write_seen(ctx, &write, passage).await;
         }
         for _ in 0..MAX_ATTEMPTS {
-            let mut pending = match self.plan(ctx, &write, &Overlay::default())? {
+            let plan = match self.plan(ctx, &write, &Overlay::default()) {
+                Err(_) if self.convert_wanted(&ctx.converted).await => continue,
+                plan => plan?,
+            };
+            let mut pending = match plan {
                 Plan::Done(written) => return Ok(written),
                 Plan::Commit(pending) => *pending,
                 Plan::Ask(_) => return Err(unasked()),

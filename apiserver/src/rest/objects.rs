@@ -300,10 +300,7 @@ impl Request<'_> {
         if options.field_manager.is_empty() {
             options.field_manager = apply::manager_of(&self.parts.headers);
         }
-        Ok(Context {
-            peer: Arc::clone(&self.peer),
-            options,
-        })
+        Ok(Context::new(Arc::clone(&self.peer)).with_options(options))
     }
 
     /// The one object that the path names.

@@ -32,6 +32,7 @@ impl Entry {
             return Ok(self);
         }
         let json = if custom::is_custom(resource) {
+            // A webhook, where there is one, has been asked before; then the name is right already.
             custom::stored_form(resource, self.json.clone())
         } else {
             object::served(resource, &self.json)

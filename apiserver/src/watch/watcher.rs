@@ -16,7 +16,7 @@ use super::{
     hub::Registration,
     queue::{MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS, Queue, Taken},
 };
-use crate::registry::Start;
+use crate::registry::{Converter, Start};
 
 /// How often a watch tells its progress, where anything moved.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
@@ -47,6 +47,8 @@ pub struct Watch {
     /// When progress is told next.
     bookmark_at: Instant,
     has_ended: bool,
+    /// Who makes objects ones of the version that is watched, where that takes a webhook.
+    converter: Option<Converter>,
 }
 
 impl Watch {
@@ -74,6 +76,7 @@ impl Watch {
             position: 0,
             bookmark_at,
             has_ended: false,
+            converter: None,
         };
         match from {
             Start::Now { initial } => {
@@ -95,6 +98,12 @@ impl Watch {
         Ok(watch)
     }
 
+    /// The same watch, whose objects are converted by somebody.
+    pub(crate) fn converted_by(mut self, converter: Converter) -> Self {
+        self.converter = Some(converter);
+        self
+    }
+
     /// The next events, at least one; `None` after an error.
     ///
     /// Safe to drop while it waits: nothing is lost.
@@ -102,13 +111,23 @@ impl Watch {
         if self.has_ended {
             return None;
         }
-        let outcome = self.more().await.and_then(|events| self.served(events));
+        let outcome = match self.more().await {
+            Ok(events) => self.served(events).await,
+            Err(error) => Err(error),
+        };
         self.has_ended = outcome.is_err();
         Some(outcome)
     }
 
     /// The events with their objects in the version that is watched.
-    fn served(&self, mut events: Vec<Event>) -> Result<Vec<Event>, ApiError> {
+    async fn served(&self, mut events: Vec<Event>) -> Result<Vec<Event>, ApiError> {
+        if let Some(converter) = &self.converter {
+            let entries = events
+                .iter_mut()
+                .filter_map(|event| event.entry.as_mut())
+                .collect();
+            converter.in_place(entries, self.resource).await?;
+        }
         if self.resource.is_storage() {
             return Ok(events);
         }

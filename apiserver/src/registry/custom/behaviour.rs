@@ -7,7 +7,8 @@ use coracle_api::object::{Custom, DecodeError, Decoded, Duplicates};
 use coracle_api::schema::View;
 use coracle_api::{ApiError, FieldError, Object, Resource, defaults, validation};
 use coracle_custom::cel::{Budget, OBJECT_BUDGET};
-use coracle_custom::{Definition, Version, defaulting, prune, rules, validate};
+use coracle_custom::conversion::Conversion;
+use coracle_custom::{Definition, Version, defaulting, prune, ratchet, rules, validate};
 use coracle_service::Peer;
 use coracle_store::Fence;
 use jiff::Timestamp;
@@ -47,6 +48,12 @@ impl Served {
             .find(|version| *version.name == *name)
     }
 
+    /// The webhook that converts between the versions.
+    #[must_use]
+    pub fn conversion(&self) -> Option<&Conversion> {
+        self.definition.conversion.as_ref()
+    }
+
     /// Whether the definition is being deleted, so that nothing new may come.
     #[must_use]
     pub fn is_terminating(&self) -> bool {
@@ -57,6 +64,12 @@ impl Served {
 impl CustomBehaviour {
     pub(super) fn serve(&self, served: Served) {
         self.now.store(Some(Arc::new(served)));
+    }
+
+    /// What is wrong with an object by the schema of its own version, before it becomes one of another.
+    pub(in crate::registry) fn judge_asked(&self, object: &Custom) -> Vec<FieldError> {
+        let judged = self.with(object, |version| validate::validate(&object.body, &version.root));
+        judged.unwrap_or_default()
     }
 
     /// The definition of the moment.
@@ -152,6 +165,9 @@ impl Behaviour for CustomBehaviour {
         let own = custom(new);
         let judged = self.with(own, |version| {
             let mut errors = validate::validate(&own.body, &version.root);
+            if let Some(old) = old {
+                errors = ratchet::new_mistakes(errors, &own.body, &custom(old).body, &version.root);
+            }
             if !version.root.has_rules {
                 return errors;
             }

@@ -131,6 +131,12 @@ impl Registry {
                 continue;
             };
             self.refresh_definition(&name);
+            if let Some(storage) = self.catalog.now().storage_of(&name)
+                && let Err(error) = self.store_anew(storage).await
+            {
+                tracing::warn!(%error, name, "store objects in the version that is stored now");
+                waits = true;
+            }
             if !entry.attributes.deleting && !self.catalog.awaits_names(&name) {
                 continue;
             }

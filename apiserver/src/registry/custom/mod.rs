@@ -6,7 +6,8 @@
 //! its conditions are set in the write itself, and its resources are served before that write is answered.
 //!
 //! Versions of a custom resource differ in their schema and in nothing else, so an object of one is an object of the
-//! other with another `apiVersion`. What needs more (conversion by webhook) is refused.
+//! other with another `apiVersion`; unless the definition names a webhook, which is then asked for every object that is
+//! to be of another version than it is ([`super::convert`]).
 
 mod api_services;
 mod behaviour;
@@ -18,6 +19,7 @@ mod tests;
 
 use bytes::Bytes;
 use coracle_api::{Resource, encode, kinds};
+use coracle_custom::conversion::Conversion;
 
 pub use behaviour::{CustomBehaviour, Served};
 pub use catalog::{Catalog, Snapshot};
@@ -49,11 +51,17 @@ pub fn deprecation(resource: &Resource) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// The webhook that converts the objects of a kind, where it has one.
+#[must_use]
+pub fn conversion(resource: &Resource) -> Option<Conversion> {
+    of(resource)?.now()?.conversion().cloned()
+}
+
 /// A stored object as the stored version of its kind: objects of a custom resource that were stored before another
 /// version became the stored one still say the former.
 #[must_use]
 pub fn stored_form(resource: &Resource, json: Bytes) -> Bytes {
-    if !is_custom(resource) {
+    if !is_custom(resource) || conversion(resource).is_some() {
         return json;
     }
     match encode::head(&json) {

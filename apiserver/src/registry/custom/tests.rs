@@ -1,5 +1,7 @@
 //! A definition's life in the registry, from its first write to its last object.
 
+mod conversion;
+
 use coracle_api::{ApiError, Resource, kinds};
 use serde_json::{Value, json};
 
