@@ -8,6 +8,7 @@ mod backends;
 pub mod certificates;
 pub mod config;
 mod grpc;
+mod health;
 mod metrics;
 pub mod registry;
 pub mod rest;

@@ -140,6 +140,7 @@ fn router(
             engine,
         }),
     };
+    let known = Arc::clone(&registry);
     let rest = rest::router(RestState {
         registry,
         env: env.clone(),
@@ -149,7 +150,7 @@ fn router(
     let doors = door
         .router()
         .context("describe own services")?
-        .merge(health.router())
+        .merge(crate::health::router(health, &known, auth.answers()))
         .merge(auth::oidc_router(&auth))
         .merge(rest);
     Ok(doors.layer(middleware::from_fn_with_state(auth, auth::guard)))

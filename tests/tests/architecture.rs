@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "fuzz",
         &["api", "apiserver", "auth", "custom", "proto", "service"],
     ),
+    ("examples/rust", &["proto", "service"]),
     ("scheduler", &["api", "client", "runtime", "service"]),
     ("controller-manager", &["api", "client", "runtime", "service"]),
     (

@@ -1,5 +1,5 @@
 //! Clients that others wrote, unchanged, against a real cluster: the Kubernetes libraries of Python and Node over REST,
-//! and the programs of `examples/` in Node and Go over gRPC. (Python over gRPC is in `python.rs`, kubectl in `kubectl.rs`.)
+//! and the programs of `examples/` in Node, Go and Rust over gRPC. (Python over gRPC is in `python.rs`, kubectl in `kubectl.rs`.)
 //!
 //! `.ci/clients` installs what they need; without it a test is skipped and says so.
 #![allow(
@@ -121,5 +121,17 @@ async fn the_cluster_is_driven_from_go() -> anyhow::Result<()> {
     let Some(program) = installed("the_cluster_is_driven_from_go", "CORACLE_GO_EXAMPLE")? else {
         return Ok(());
     };
+    drives(&program, &[], &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_is_driven_from_rust() -> anyhow::Result<()> {
+    // It is a package of the workspace, built into the same folder.
+    let program = coracle_binary()?.with_file_name("coracle-drive");
+    if !program.exists() {
+        ensure!(!in_ci(), "{} is missing: build coracle-drive", program.display());
+        eprintln!("SKIPPED the_cluster_is_driven_from_rust: cargo build -p coracle-drive makes it");
+        return Ok(());
+    }
     drives(&program, &[], &[]).await
 }

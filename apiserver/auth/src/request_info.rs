@@ -48,7 +48,7 @@ impl RequestInfo {
     #[must_use]
     pub fn of(method: &str, path: &str, query: Option<&str>) -> Self {
         let lower = method.to_ascii_lowercase();
-        let Some(mut resource) = resource(path) else {
+        let Some((mut resource, is_watched)) = resource(path) else {
             let (verb, path) = (lower, path.to_owned());
             let resource = None;
             return Self { verb, path, resource };
@@ -56,7 +56,7 @@ impl RequestInfo {
         let query = query.unwrap_or_default();
         let is_part = !resource.subresource.is_empty();
         let verb = match (lower.as_str(), resource.name.is_empty()) {
-            ("get" | "head", _) if !is_part && is_set(query, "watch") => "watch",
+            ("get" | "head", _) if !is_part && (is_watched || is_set(query, "watch")) => "watch",
             ("get" | "head", true) => "list",
             ("get" | "head", false) => "get",
             ("post", _) => "create",
@@ -128,7 +128,8 @@ impl ResourceInfo {
     }
 }
 
-fn resource(path: &str) -> Option<ResourceInfo> {
+/// What a path names, and whether the path itself asks for a watch of it.
+fn resource(path: &str) -> Option<(ResourceInfo, bool)> {
     let mut segments: Vec<String> = path
         .trim_start_matches('/')
         .split('/')
@@ -143,6 +144,10 @@ fn resource(path: &str) -> Option<ResourceInfo> {
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return None,
     };
+    let (rest, is_watched) = match rest {
+        ["watch", inside @ ..] => (inside, true),
+        rest => (rest, false),
+    };
     let (namespace, rest) = match rest {
         [] => return None,
         ["namespaces", namespace, part, ..] if NAMESPACE_PARTS.contains(part) => (*namespace, rest),
@@ -151,7 +156,7 @@ fn resource(path: &str) -> Option<ResourceInfo> {
         _ => ("", rest),
     };
     let part = |index: usize| rest.get(index).copied().unwrap_or_default().to_owned();
-    Some(ResourceInfo {
+    let info = ResourceInfo {
         group: group.to_owned(),
         version: version.to_owned(),
         resource: part(0),
@@ -159,7 +164,8 @@ fn resource(path: &str) -> Option<ResourceInfo> {
         subresource: part(2),
         namespace: namespace.to_owned(),
         node_names: Vec::new(),
-    })
+    };
+    Some((info, is_watched))
 }
 
 /// Whether a flag of the query is there and not false.

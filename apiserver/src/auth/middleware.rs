@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Auth;
-use crate::{grpc, rest};
+use crate::{grpc, registry::Annotations, rest};
 
 /// What anybody may ask for, whatever the roles say.
 const PUBLIC_PATHS: [&str; 4] = ["/healthz", "/livez", "/readyz", "/version"];
@@ -34,23 +34,18 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 struct Noted {
     event: Option<Event>,
     is_long: bool,
+    /// What those who judge the request have to say for the log.
+    annotations: Arc<Annotations>,
 }
 
 /// Lets a request in, or answers in the language of the door it came to.
-pub(crate) async fn guard(State(auth): State<Arc<Auth>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(auth): State<Arc<Auth>>, request: Request, next: Next) -> Response {
     let is_grpc = rest::is_grpc(request.headers());
-    let mut noted = Noted::default();
-    let permit = match auth.admit(&mut request, is_grpc, &mut noted).await {
-        Ok(permit) => permit,
-        Err(error) => return auth.note(noted, None, refuse(&error, is_grpc)).await,
-    };
-    let (request, body) = match (auth.auditor.get(), &noted.event) {
-        (Some(auditor), Some(event)) => auditor.take_body(event, request).await,
-        _ => (request, None),
-    };
-    let response = next.run(request).await;
-    drop(permit);
-    auth.note(noted, body, response).await
+    let method = request.method().to_string();
+    let response = auth.answer(request, next, is_grpc).await;
+    let door = if is_grpc { "grpc" } else { "rest" };
+    auth.answers.count(door, &method, response.status().as_u16());
+    response
 }
 
 fn refuse(error: &ApiError, is_grpc: bool) -> Response {
@@ -62,6 +57,22 @@ fn refuse(error: &ApiError, is_grpc: bool) -> Response {
 }
 
 impl Auth {
+    async fn answer(&self, mut request: Request, next: Next, is_grpc: bool) -> Response {
+        let mut noted = Noted::default();
+        let permit = match self.admit(&mut request, is_grpc, &mut noted).await {
+            Ok(permit) => permit,
+            Err(error) => return self.note(noted, None, refuse(&error, is_grpc)).await,
+        };
+        request.extensions_mut().insert(Arc::clone(&noted.annotations));
+        let (request, body) = match (self.auditor.get(), &noted.event) {
+            (Some(auditor), Some(event)) => auditor.take_body(event, request).await,
+            _ => (request, None),
+        };
+        let response = next.run(request).await;
+        drop(permit);
+        self.note(noted, body, response).await
+    }
+
     async fn admit(
         &self,
         request: &mut Request,
@@ -100,7 +111,10 @@ impl Auth {
     /// Writes what is to be kept of an answered request.
     async fn note(&self, noted: Noted, body: Option<Value>, response: Response) -> Response {
         match (self.auditor.get(), noted.event) {
-            (Some(auditor), Some(event)) => auditor.finish(event, body, response, noted.is_long).await,
+            (Some(auditor), Some(mut event)) => {
+                event.annotate(noted.annotations.take());
+                auditor.finish(event, body, response, noted.is_long).await
+            }
             _ => response,
         }
     }

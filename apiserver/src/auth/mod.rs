@@ -30,6 +30,7 @@ use coracle_auth::{
 use coracle_service::{Env, Peer};
 use tokio::sync::Semaphore;
 
+use crate::health::Answers;
 use crate::registry::{ListRequest, Registry, Target, WatchRequest, Write};
 
 use audit::Auditor;
@@ -68,6 +69,7 @@ pub struct Auth {
     signer: Arc<Signer>,
     followed: Followed,
     auditor: OnceLock<Auditor>,
+    answers: Arc<Answers>,
     reads: Semaphore,
     writes: Semaphore,
     env: Env,
@@ -93,10 +95,16 @@ impl Auth {
             signer,
             followed: Followed::new(registry),
             auditor: OnceLock::new(),
+            answers: Arc::default(),
             reads: Semaphore::new(in_flight.reads),
             writes: Semaphore::new(in_flight.writes),
             env: env.clone(),
         }))
+    }
+
+    /// How requests were answered.
+    pub(crate) fn answers(&self) -> &Arc<Answers> {
+        &self.answers
     }
 
     /// Keeps an audit log from now on; only the first call counts.

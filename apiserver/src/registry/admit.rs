@@ -202,7 +202,7 @@ impl Registry {
                 plan => plan?,
             };
             match plan {
-                Plan::Ask(question) => self.ask(&mut passage, *question).await?,
+                Plan::Ask(question) => self.ask(ctx, &mut passage, *question).await?,
                 Plan::Done(mut written) => {
                     written
                         .warnings
@@ -231,12 +231,18 @@ impl Registry {
     }
 
     /// Has a question answered by the mutating webhooks.
-    pub(super) async fn ask(&self, passage: &mut Passage, question: Question) -> Result<(), ApiError> {
+    pub(super) async fn ask(
+        &self,
+        ctx: &Context,
+        passage: &mut Passage,
+        question: Question,
+    ) -> Result<(), ApiError> {
         let dispatcher = &self.admission.dispatcher;
         let objects = question.objects.clone();
         let mutated = dispatcher
             .mutate(&passage.snapshot, &question.attributes, objects, self)
             .await?;
+        ctx.annotations.add(mutated.annotations);
         passage.answer = Some(question.answered(mutated.object, mutated.warnings));
         Ok(())
     }
@@ -270,9 +276,11 @@ impl Registry {
             let mutated = dispatcher
                 .mutate(snapshot, &attributes, objects.clone(), self)
                 .await?;
+            ctx.annotations.add(mutated.annotations);
             warnings.extend(mutated.warnings);
         }
         let verdict = dispatcher.validate(snapshot, &attributes, &objects, self).await?;
+        ctx.annotations.add(verdict.annotations);
         warnings.extend(verdict.warnings);
         Ok(warnings)
     }

@@ -136,7 +136,7 @@ impl Registry {
                     Ok(Plan::Ask(question)) => {
                         self.release_all(&parts);
                         let passage = passage.as_mut().ok_or_else(unasked)?;
-                        self.ask(passage, *question).await?;
+                        self.ask(ctx, passage, *question).await?;
                         continue 'attempt;
                     }
                     Ok(Plan::Done(written)) => parts.push(Part::Done(written)),

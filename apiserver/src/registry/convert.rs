@@ -16,6 +16,7 @@ use coracle_api::{
 use coracle_custom::conversion::{self, Conversion};
 use coracle_service::Random;
 use k8s_openapi::api::admissionregistration::v1::{ServiceReference, WebhookClientConfig};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -27,6 +28,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Objects in one review, and their bytes; one may be larger.
 const MAX_OBJECTS: usize = 500;
 const MAX_REVIEW_BYTES: usize = 1 << 20;
+
+/// Metadata that a plan draws, or that depends on when it is made.
+const DRAWN: [&str; 4] = ["creationTimestamp", "managedFields", "resourceVersion", "uid"];
 
 /// Whether objects of this version are made of stored ones by a webhook, and the other way round.
 pub(super) fn is_needed(resource: &Resource) -> bool {
@@ -61,10 +65,11 @@ impl Converted {
         if !is_foreign(json, wanted) {
             return Ok(json.clone());
         }
-        if let Some(done) = self.done.lock().get(&(wanted.api_version, json.clone())) {
-            return done.clone();
+        let (metadata, settled) = settled(json).map_err(ApiError::internal)?;
+        if let Some(done) = self.done.lock().get(&(wanted.api_version, settled.clone())) {
+            return with_metadata(wanted, done.as_ref().map_err(Clone::clone)?, metadata);
         }
-        self.wanted.lock().push((wanted, json.clone()));
+        self.wanted.lock().push((wanted, settled));
         Err(ApiError::internal("an object is still to be converted"))
     }
 
@@ -88,6 +93,36 @@ impl Converted {
         let now = self.wanted.lock().len();
         std::mem::replace(before, now) < now
     }
+}
+
+/// An object's metadata, and the object without what every planning draws anew: what a webhook is asked about is the same
+/// each time, and what it is not asked about it may not change.
+fn settled(json: &[u8]) -> serde_json::Result<(ObjectMeta, Bytes)> {
+    let mut object: Value = serde_json::from_slice(json)?;
+    let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())?;
+    if let Some(own) = object["metadata"].as_object_mut() {
+        own.retain(|name, _| !DRAWN.contains(&name.as_str()));
+        if metadata
+            .generate_name
+            .as_deref()
+            .is_some_and(|prefix| !prefix.is_empty())
+        {
+            own.remove("name");
+        }
+    }
+    Ok((metadata, object.to_string().into()))
+}
+
+/// A converted object with the metadata that it has in truth; labels and annotations are the webhook's.
+fn with_metadata(resource: &'static Resource, json: &[u8], metadata: ObjectMeta) -> Result<Bytes, ApiError> {
+    let mut object = Custom::stored(resource, json).map_err(ApiError::internal)?;
+    let (labels, annotations) = (object.metadata.labels.take(), object.metadata.annotations.take());
+    object.metadata = ObjectMeta {
+        labels,
+        annotations,
+        ..metadata
+    };
+    Ok(object.to_json().into())
 }
 
 /// The body of a write as an object of the stored version. What is wrong with it is told in terms of its own.

@@ -3,14 +3,34 @@
 //! Both doors speak in these types, so none of them knows a wire format: bodies are JSON text, failures are
 //! [`ApiError`], objects are [`Entry`] handles that share the bytes of the cache.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use coracle_api::{FieldSelector, LabelSelector, Resource};
 use coracle_service::Peer;
+use parking_lot::Mutex;
 
 pub use crate::watch::{Attributes, Entry};
 pub use coracle_api::patch::PatchType;
+
+/// What webhooks and policies want kept of a request in the audit log.
+#[derive(Debug, Default)]
+pub struct Annotations(Mutex<BTreeMap<String, String>>);
+
+impl Annotations {
+    /// Adds some.
+    pub fn add(&self, more: BTreeMap<String, String>) {
+        if !more.is_empty() {
+            self.0.lock().extend(more);
+        }
+    }
+
+    /// Takes them all out.
+    #[must_use]
+    pub fn take(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
 
 /// Who writes, and how.
 #[derive(Clone, Debug)]
@@ -19,6 +39,8 @@ pub struct Context {
     pub peer: Arc<Peer>,
     /// How to judge and answer the write.
     pub options: WriteOptions,
+    /// What those who judge the write want kept of it in the audit log.
+    pub annotations: Arc<Annotations>,
     /// What webhooks have made of objects for this caller.
     pub(super) converted: Arc<super::convert::Converted>,
 }
@@ -30,6 +52,7 @@ impl Context {
         Self {
             peer,
             options: WriteOptions::default(),
+            annotations: Arc::default(),
             converted: Arc::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The registry on the memory store: every verb, and the errors that clients match on.
 
 mod admission;
+mod annotations;
 mod apply;
 mod around;
 mod batch;

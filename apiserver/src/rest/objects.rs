@@ -15,7 +15,8 @@ use super::query::{self, Match, Query, ReadOptions};
 use super::render::Renderer;
 use super::{Door, body, error, gzip, logs, negotiate, watch};
 use crate::registry::{
-    self, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Propagation, Written,
+    self, Annotations, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Propagation,
+    Written,
 };
 
 pub(crate) mod apply;
@@ -53,9 +54,13 @@ impl Verb {
     pub(crate) fn of(method: &Method, target: &Target, query: &Query) -> Option<Self> {
         let verb = match (method.as_str(), &target.name) {
             ("GET" | "HEAD", Some(_)) if target.subresource_name() == "log" => Self::Log,
-            ("GET" | "HEAD", _) if target.subresource.is_none() && query.flag("watch") == Some(true) => {
+            ("GET" | "HEAD", _)
+                if target.subresource.is_none()
+                    && (target.is_watched || query.flag("watch") == Some(true)) =>
+            {
                 Self::Watch
             }
+            _ if target.is_watched => return None,
             ("GET" | "HEAD", Some(_)) => Self::Get,
             ("GET" | "HEAD", None) => Self::List,
             ("POST", None) => Self::Create,
@@ -230,7 +235,7 @@ impl Request<'_> {
     async fn delete(self, body: Body) -> Result<Response, ApiError> {
         let renderer = self.renderer()?;
         let (options, dry_run) = body::delete_options(&self.parts.headers, body, &self.query).await?;
-        let mut context = Context::new(Arc::clone(&self.peer));
+        let mut context = self.caller();
         context.options.dry_run = dry_run;
         let tells_orphans =
             *self.target.resource == *kinds::JOB && options.propagation == Propagation::OfKind;
@@ -267,7 +272,7 @@ impl Request<'_> {
     async fn delete_collection(self, body: Body) -> Result<Response, ApiError> {
         let renderer = self.renderer()?;
         let (options, dry_run) = body::delete_options(&self.parts.headers, body, &self.query).await?;
-        let mut context = Context::new(Arc::clone(&self.peer));
+        let mut context = self.caller();
         context.options.dry_run = dry_run;
         let request = self.list_request(ReadOptions::from_query(&self.query)?);
         let deleted = self
@@ -300,7 +305,16 @@ impl Request<'_> {
         if options.field_manager.is_empty() {
             options.field_manager = apply::manager_of(&self.parts.headers);
         }
-        Ok(Context::new(Arc::clone(&self.peer)).with_options(options))
+        Ok(self.caller().with_options(options))
+    }
+
+    /// The caller, and where what is said of the request is kept.
+    fn caller(&self) -> Context {
+        let mut context = Context::new(Arc::clone(&self.peer));
+        if let Some(annotations) = self.parts.extensions.get::<Arc<Annotations>>() {
+            context.annotations = Arc::clone(annotations);
+        }
+        context
     }
 
     /// The one object that the path names.

@@ -60,6 +60,8 @@ pub(crate) struct Target {
     pub(crate) name: Option<String>,
     /// A part or an action of that object.
     pub(crate) subresource: Option<&'static Subresource>,
+    /// Whether the path itself asks for a watch, as `/api/v1/watch/...` does.
+    pub(crate) is_watched: bool,
 }
 
 impl Target {
@@ -130,6 +132,16 @@ fn in_version(kinds: &Snapshot, group: &str, version: &str, rest: &[&str]) -> Ro
             group: group.to_owned(),
             version: version.to_owned(),
         },
+        // Deprecated since 1.11, and still there.
+        ["watch", inside @ ..] => match in_version(kinds, group, version, inside) {
+            Route::Objects(target) if target.subresource.is_none() && !target.is_watched => {
+                Route::Objects(Target {
+                    is_watched: true,
+                    ..target
+                })
+            }
+            _ => Route::UnknownResource,
+        },
         // `namespaces/X/status` is a part of the namespace, not a resource within it.
         ["namespaces", name, part @ ("status" | "finalize")] if group.is_empty() => {
             target(find("namespaces"), "", &[name, part])
@@ -168,6 +180,7 @@ fn target(resource: Option<&'static Resource>, namespace: &str, names: &[&str]) 
         namespace: namespace.to_owned(),
         name,
         subresource,
+        is_watched: false,
     })
 }
 

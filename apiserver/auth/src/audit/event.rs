@@ -1,5 +1,7 @@
 //! One line of the audit log.
 
+use std::collections::BTreeMap;
+
 use coracle_api::time;
 use coracle_service::Peer;
 use jiff::Timestamp;
@@ -88,6 +90,13 @@ impl Event {
         Self { level, json }
     }
 
+    /// Adds what webhooks and policies say of the request.
+    pub fn annotate(&mut self, annotations: BTreeMap<String, String>) {
+        for (key, value) in annotations {
+            self.json["annotations"][key] = value.into();
+        }
+    }
+
     /// How much of the request is kept.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -99,7 +108,7 @@ impl Event {
     pub fn finish(mut self, outcome: Outcome, now: Timestamp) -> String {
         self.json["responseStatus"] = json!({"metadata": {}, "code": outcome.code});
         let decision = if outcome.code == 403 { "forbid" } else { "allow" };
-        self.json["annotations"] = json!({ "authorization.k8s.io/decision": decision });
+        self.json["annotations"]["authorization.k8s.io/decision"] = json!(decision);
         if let Some(request) = outcome.request.filter(|_| self.level >= Level::Request) {
             self.json["requestObject"] = request;
         }

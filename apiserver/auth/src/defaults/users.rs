@@ -146,6 +146,8 @@ fn view() -> Vec<Rule> {
             READ,
         ),
         Rule::resources(&[""], &["namespaces"], READ),
+        // What the metrics server's own role adds upstream.
+        Rule::resources(&["metrics.k8s.io"], &["pods", "nodes"], READ),
         Rule::resources(&["discovery.k8s.io"], &["endpointslices"], READ),
         Rule::resources(
             &["apps"],

@@ -133,6 +133,7 @@ fn view(question: &Question<'_>) -> bool {
             && matches!(question.resource, "deployments" | "replicasets" | "statefulsets"))
         || question.is("apps", "controllerrevisions", "")
         || question.is("discovery.k8s.io", "endpointslices", "")
+        || question.is("metrics.k8s.io", "pods", "")
         || (question.group.is_empty()
             && question.part.is_empty()
             && matches!(

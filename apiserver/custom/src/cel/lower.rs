@@ -110,7 +110,7 @@ impl<'a> Lowering<'_, 'a> {
         }
     }
 
-    fn find(&self, name: &str) -> Option<Type<'a>> {
+    pub(super) fn find(&self, name: &str) -> Option<Type<'a>> {
         let local = self.locals.iter().rev().find(|(own, _)| **own == *name);
         local.map(|(_, kind)| kind.clone()).or_else(|| {
             let bound = self.environment.variables.iter().find(|(own, _)| **own == *name);
@@ -221,7 +221,10 @@ impl<'a> Lowering<'_, 'a> {
                 Some(outcome) => outcome,
                 None => self.function(call),
             },
-            _ => self.function(call),
+            _ => match self.binding(call) {
+                Some(outcome) => outcome,
+                None => self.function(call),
+            },
         }
     }
 

@@ -5,8 +5,7 @@
 //! evaluator without a budget could be made to run for ever, and one that does not know the schema would find a
 //! misspelt field only when it is too late.
 //!
-//! Not supported, and refused when compiled: message literals, macros of two variables, `optMap`, `optFlatMap`,
-//! `cel.bind`.
+//! Not supported, and refused when compiled: message literals, macros of two variables.
 
 use std::panic::catch_unwind;
 
@@ -17,6 +16,7 @@ mod code;
 mod eval;
 mod library;
 mod lower;
+mod macros;
 mod operators;
 #[cfg(test)]
 mod tests;

@@ -173,3 +173,30 @@ fn a_host_adds_functions() {
     assert!(program.estimated_cost() > 0);
     assert!(budget.left() < 100);
 }
+
+#[test]
+fn names_are_bound_by_macros() {
+    let check = |text: &str, expected: &str| assert_eq!(run(text), expected, "{text}");
+    check("cel.bind(n, self.replicas * 2, n + n)", "12");
+    check("cel.bind(a, 1, cel.bind(b, a + 1, a + b))", "3");
+    check(
+        "self.tags.map(t, cel.bind(u, t + '!', u + u))",
+        r#"["a!a!","b!b!","c!c!"]"#,
+    );
+    check("self.?name.optMap(n, n + '!').orValue('none')", r#""web!""#);
+    check("self.?missing.optMap(n, n + '!').orValue('none')", r#""none""#);
+    check("self.?limits.optFlatMap(l, l[?'cpu']).orValue('0')", r#""1""#);
+    check("self.?limits.optFlatMap(l, l[?'gpu']).orValue('0')", r#""0""#);
+    check(
+        "self.?name.optMap(n, self.?missing.optMap(m, m).orValue(n)).value()",
+        r#""web""#,
+    );
+    check(
+        "cel.bind(1 + 1, 2, 3)",
+        "compile: cel.bind() variable name must be a simple identifier",
+    );
+    check(
+        "cel.bind(n, 1, m)",
+        "compile: undeclared reference to 'm' (in container '')",
+    );
+}

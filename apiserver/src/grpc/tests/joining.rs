@@ -120,3 +120,56 @@ async fn strangers_stay_outside() {
         .unwrap();
     assert_eq!(answer.into_inner().status, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_lets_nodes_join_and_nobody_else() {
+    let server = Server::in_memory().await;
+    let namespace = r#"{"metadata": {"name": "kube-system"}}"#;
+    let secret = r#"{"type": "bootstrap.kubernetes.io/token", "metadata": {"name": "bootstrap-token-ghijkl"},
+        "stringData": {"token-id": "ghijkl", "token-secret": "abcdefghijklmnop", "usage-bootstrap-authentication": "true"}}"#;
+    for (kind, name, json) in [
+        ("Namespace", "kube-system", namespace),
+        ("Secret", "bootstrap-token-ghijkl", secret),
+    ] {
+        let object = pb::Object {
+            kind: kind.to_owned(),
+            namespace: if kind == "Secret" {
+                "kube-system".to_owned()
+            } else {
+                String::new()
+            },
+            name: name.to_owned(),
+            body: Some(pb::object::Body::Json(json.into())),
+            ..pb::Object::default()
+        };
+        let request = pb::CreateRequest {
+            object: Some(object),
+            ..pb::CreateRequest::default()
+        };
+        // The namespace is there from the start.
+        let created = server.objects().create(request).await;
+        assert!(created.is_ok() || kind == "Namespace", "{created:?}");
+    }
+    let mut joining = BootstrapServiceClient::new(server.channel(&Identity::unverified().unwrap()));
+    let mut ask = async |token: &str, role: &str| {
+        let (_, csr_pem) = pki::signing_request().unwrap();
+        let request = pb::SignCertificateRequest {
+            token: token.to_owned(),
+            csr_pem,
+            role: role.to_owned(),
+            name: "node-1".to_owned(),
+            subject_alternative_names: Vec::new(),
+        };
+        joining
+            .sign_certificate(request)
+            .await
+            .map(drop)
+            .map_err(|status| status.code())
+    };
+    assert_eq!(ask("ghijkl.abcdefghijklmnop", "node").await, Ok(()));
+    assert_eq!(ask("ghijkl.wrong", "node").await, Err(Code::Unauthenticated));
+    assert_eq!(
+        ask("ghijkl.abcdefghijklmnop", "controller-manager").await,
+        Err(Code::PermissionDenied)
+    );
+}

@@ -33,6 +33,7 @@ fn renderer(form: Form, query: &str) -> Renderer {
         namespace: String::new(),
         name: None,
         subresource: None,
+        is_watched: false,
     };
     let representation = Representation {
         encoding: Encoding::Json,

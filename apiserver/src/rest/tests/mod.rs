@@ -13,6 +13,7 @@ use super::*;
 mod apply;
 mod bodies;
 mod custom;
+mod helm;
 mod judged;
 mod kubectl;
 mod logs;

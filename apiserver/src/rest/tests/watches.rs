@@ -101,3 +101,27 @@ async fn a_watch_ends_in_time_and_at_shutdown() {
     client.door.shutdown.trigger();
     assert_eq!(open.next().await, None);
 }
+
+#[tokio::test]
+async fn the_old_paths_of_watches_still_lead_there() {
+    let client = Client::new().await;
+    for name in ["a", "b"] {
+        client.post(MAPS, &config_map(name, "1")).await.expect(201);
+    }
+    for path in [
+        "/api/v1/watch/namespaces/default/configmaps",
+        "/api/v1/watch/configmaps",
+        "/api/v1/watch/namespaces/default/configmaps/a",
+    ] {
+        let mut lines = client.lines(path, JSON).await;
+        assert_eq!(lines.event().await, "ADDED a", "{path}");
+    }
+    assert_eq!(client.get("/api/v1/watch/wonders").await.code, 404);
+    assert_eq!(
+        client
+            .delete("/api/v1/watch/namespaces/default/configmaps/a")
+            .await
+            .code,
+        405
+    );
+}
