@@ -42,4 +42,5 @@ transcripts! {
     access: "access.txt",
     jobs: "jobs.txt",
     budgets: "budgets.txt",
+    lifecycle: "lifecycle.txt",
 }
