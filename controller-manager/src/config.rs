@@ -10,6 +10,7 @@ use coracle_runtime::LeaseTimings;
 /// Names of the controllers, as [`Config::controllers`] takes them.
 pub const CONTROLLERS: &[&str] = &[
     "cronjob",
+    "daemonset",
     "deployment",
     "disruption",
     "endpoints",

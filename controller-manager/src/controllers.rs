@@ -2,6 +2,7 @@
 
 pub(crate) mod binder;
 pub(crate) mod cron_job;
+pub(crate) mod daemonset;
 pub(crate) mod deployment;
 pub(crate) mod disruption;
 pub(crate) mod endpointslice;

@@ -9,6 +9,8 @@ mod custom;
 mod history;
 mod run;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

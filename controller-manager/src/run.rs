@@ -13,6 +13,7 @@ use crate::{
     controllers::{
         binder::VolumeBinder,
         cron_job::CronJobController,
+        daemonset::DaemonSetController,
         deployment::DeploymentController,
         disruption::DisruptionController,
         endpointslice::{EndpointsController, Members, MirrorController, SliceController},
@@ -143,6 +144,7 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     start.add("endpointslice", || SliceController::new(world, &members));
     start.add("endpoints", || EndpointsController::new(world, &members));
     start.add("endpointslice-mirroring", || MirrorController::new(world));
+    start.add("daemonset", || DaemonSetController::new(world));
     start.add("node-ipam", || NodeIpam::new(world, config));
     start.add("node-lifecycle", || NodeLifecycle::new(world, config));
     start.add("node-lifecycle", || TaintEviction::new(world));

@@ -16,6 +16,10 @@ use crate::{Config, Timings, run_with, view::Pod};
 
 /// The label of pods that end by themselves: the phase that they come to.
 pub(crate) const ENDS_LABEL: &str = "ends";
+pub(crate) mod disturbance;
+
+/// How long nothing must happen for the controllers to be called done; a look takes a few milliseconds.
+const QUIET: Duration = Duration::from_millis(60);
 
 /// The second that every test calls now.
 pub(crate) const NOW: i64 = 1_000_000;
@@ -216,7 +220,17 @@ impl Harness {
 
     /// Starts a controller manager, which ends with the harness; returns its way to the apiserver and what ends it.
     pub(crate) fn run_manager(&self, config: Config) -> (FakeApi, Shutdown) {
+        self.run_manager_with(config, |_| {})
+    }
+
+    /// As [`Self::run_manager`], with its way to the apiserver prepared before it begins.
+    pub(crate) fn run_manager_with(
+        &self,
+        config: Config,
+        prepare: impl FnOnce(&FakeApi),
+    ) -> (FakeApi, Shutdown) {
         let (client, manager) = (self.api.another_client(), self.shutdown.child());
+        prepare(&client);
         let (api, ending): (Arc<dyn ObjectApi>, _) = (Arc::new(client.clone()), manager.clone());
         Env::host().spawn.task("manager", async move {
             let _ = run_with(config, api, Env::host(), Health::new(), ending).await;
@@ -236,6 +250,21 @@ impl Harness {
             );
             // Not everything that is waited for is a write.
             let _ = clock.timeout(Duration::from_millis(20), self.api.changed()).await;
+        }
+    }
+
+    /// Waits until nobody but the keepers of Leases and the tellers of Events has written for [`QUIET`].
+    pub(crate) async fn until_quiet(&self) {
+        let clock = Env::host().transport_clock;
+        let counts = |line: &&String| !line.contains(" leases ") && !line.contains(" events ");
+        let mut writes = 0;
+        loop {
+            let now = self.api.log().iter().filter(counts).count();
+            if now == writes {
+                return;
+            }
+            writes = now;
+            clock.sleep(QUIET).await;
         }
     }
 
@@ -302,7 +331,10 @@ async fn play_node(api: &FakeApi, pod: &Pod) {
     let write = if pod.meta.is_deleting() {
         crate::writes::delete_now(kinds::POD, &pod.meta)
     } else if pod.node.is_empty() {
-        let json = json!({"target": {"name": "node-1"}}).to_string().into();
+        let node = Some(pod.target()).filter(|node| !node.is_empty());
+        let json = json!({"target": {"name": node.unwrap_or("node-1")}})
+            .to_string()
+            .into();
         Write::Create {
             resource: kinds::POD,
             namespace,

@@ -4,6 +4,7 @@
 mod autoscaler;
 mod claim;
 mod cron_job;
+mod daemon_set;
 mod deployment;
 mod disruption_budget;
 mod endpoints;
@@ -11,6 +12,7 @@ mod intern;
 mod job;
 mod meta;
 mod node;
+mod placement;
 mod pod;
 mod pod_job;
 mod replica_set;
@@ -23,6 +25,7 @@ mod template;
 pub(crate) use autoscaler::{Autoscaler, AutoscalerStatus};
 pub(crate) use claim::{Claim, Volume};
 pub(crate) use cron_job::{ActiveJob, ConcurrencyPolicy, CronJob};
+pub(crate) use daemon_set::{DaemonSet, DaemonSetStatus, DaemonUpdate};
 pub(crate) use deployment::{Condition, Deployment, DeploymentStatus, IntOrString, Strategy};
 pub(crate) use disruption_budget::{DisruptionBudget, DisruptionBudgetStatus};
 pub(crate) use endpoints::{
@@ -31,6 +34,7 @@ pub(crate) use endpoints::{
 pub(crate) use job::{Job, JobStatus, SCHEDULED_AT, Uncounted};
 pub(crate) use meta::{HasMeta, Meta, Owner, Selects};
 pub(crate) use node::{Lease, Node, Taint};
+pub(crate) use placement::Placement;
 pub(crate) use pod::{Phase, Pod, Toleration};
 pub(crate) use pod_job::{FAILURES, IGNORED, INDEX, PodOfJob, TRACKING};
 pub(crate) use replica_set::{ReplicaSet, ReplicaSetStatus};

@@ -9,8 +9,9 @@ use coracle_service::{Env, Shutdown};
 
 use crate::custom::CustomKinds;
 use crate::view::{
-    Autoscaler, Bare, Claim, CronJob, Deployment, DisruptionBudget, EndpointSlice, Endpoints, HasMeta, Job,
-    Lease, Meta, Namespace, Node, Pod, ReplicaSet, Revision, Selects, Service, StatefulSet, Volume,
+    Autoscaler, Bare, Claim, CronJob, DaemonSet, Deployment, DisruptionBudget, EndpointSlice, Endpoints,
+    HasMeta, Job, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Revision, Selects, Service, StatefulSet,
+    Volume,
 };
 
 /// The label by which a slice says whose it is.
@@ -108,6 +109,7 @@ static OWN_VIEW: &[&Resource] = &[
     kinds::REPLICA_SET,
     kinds::DEPLOYMENT,
     kinds::STATEFUL_SET,
+    kinds::DAEMON_SET,
     kinds::CONTROLLER_REVISION,
     kinds::JOB,
     kinds::CRON_JOB,
@@ -134,6 +136,7 @@ pub(crate) struct World {
     pub(crate) replica_sets: Arc<Kind<ReplicaSet>>,
     pub(crate) deployments: Arc<Kind<Deployment>>,
     pub(crate) stateful_sets: Arc<Kind<StatefulSet>>,
+    pub(crate) daemon_sets: Arc<Kind<DaemonSet>>,
     pub(crate) revisions: Arc<Kind<Revision>>,
     pub(crate) jobs: Arc<Kind<Job>>,
     pub(crate) cron_jobs: Arc<Kind<CronJob>>,
@@ -210,6 +213,7 @@ impl World {
             replica_sets: Arc::new(replica_sets),
             deployments: Arc::new(Kind::new(kinds::DEPLOYMENT)),
             stateful_sets: Arc::new(Kind::new(kinds::STATEFUL_SET)),
+            daemon_sets: Arc::new(Kind::new(kinds::DAEMON_SET)),
             revisions: Arc::new(revisions),
             jobs: Arc::new(Kind::new(kinds::JOB)),
             cron_jobs: Arc::new(Kind::new(kinds::CRON_JOB)),
@@ -255,6 +259,7 @@ impl World {
             self.replica_sets.clone(),
             self.deployments.clone(),
             self.stateful_sets.clone(),
+            self.daemon_sets.clone(),
             self.revisions.clone(),
             self.jobs.clone(),
             self.cron_jobs.clone(),

@@ -11,9 +11,9 @@ use coracle_api::{ApiError, view::or_default};
 use coracle_client::Object;
 use coracle_runtime::Project;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{HasMeta, Meta, PodOfJob, intern::Interner};
+use super::{HasMeta, Meta, PodOfJob, Taint, intern::Interner, placement::AffinityJson};
 
 /// status.phase
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -27,20 +27,34 @@ pub(crate) enum Phase {
 }
 
 /// What a pod puts up with for how long.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Toleration {
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "str::is_empty")]
     pub(crate) key: Box<str>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "str::is_empty")]
     pub(crate) operator: Box<str>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "str::is_empty")]
     pub(crate) value: Box<str>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "str::is_empty")]
     pub(crate) effect: Box<str>,
     /// `None` for ever.
-    #[serde(rename = "tolerationSeconds")]
+    #[serde(rename = "tolerationSeconds", skip_serializing_if = "Option::is_none")]
     pub(crate) seconds: Option<i64>,
+}
+
+impl Toleration {
+    /// Whether it tolerates the taint, for however long.
+    pub(crate) fn tolerates(&self, taint: &Taint) -> bool {
+        let key = self.key.is_empty() || self.key == taint.key;
+        let effect = self.effect.is_empty() || self.effect == taint.effect;
+        let value = match &*self.operator {
+            "Exists" => true,
+            // Without a key only Exists is valid.
+            _ => !self.key.is_empty() && self.value == taint.value,
+        };
+        key && effect && value
+    }
 }
 
 #[derive(Debug)]
@@ -48,6 +62,8 @@ pub(crate) struct Pod {
     pub(crate) meta: Meta,
     /// Empty until it is bound.
     pub(crate) node: Box<str>,
+    /// The one node that it asks for by name while it is not bound; empty where it does not.
+    affine_node: Box<str>,
     pub(crate) phase: Phase,
     pub(crate) ready: bool,
     /// When condition Ready last changed.
@@ -119,6 +135,8 @@ struct SpecJson {
     tolerations: Vec<Toleration>,
     #[serde(deserialize_with = "or_default")]
     volumes: Vec<VolumeJson>,
+    #[serde(deserialize_with = "or_default")]
+    affinity: AffinityJson,
     #[serde(deserialize_with = "or_default")]
     hostname: Box<str>,
     #[serde(deserialize_with = "or_default")]
@@ -210,6 +228,11 @@ impl Project for Pod {
             .into_iter()
             .filter_map(|volume| volume.persistent_volume_claim);
         Ok(Self {
+            affine_node: if spec.node_name.is_empty() {
+                spec.affinity.target()
+            } else {
+                Box::default()
+            },
             node: spec.node_name,
             phase: status.phase.unwrap_or_default(),
             ready: ready.is_some_and(|condition| condition.status == "True"),
@@ -244,6 +267,15 @@ impl Pod {
     /// It counts towards the replicas of whoever owns it.
     pub(crate) fn is_active(&self) -> bool {
         !self.is_finished() && !self.meta.is_deleting()
+    }
+
+    /// The node that it is on, or the one that it asks for; empty where there is none.
+    pub(crate) fn target(&self) -> &str {
+        if self.node.is_empty() {
+            &self.affine_node
+        } else {
+            &self.node
+        }
     }
 
     /// It has ended for good.

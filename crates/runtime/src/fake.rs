@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use coracle_api::{ApiError, Resource};
+use coracle_api::{ApiError, Resource, kinds};
 use coracle_client::{
     BatchOptions, Event, EventKind, ListPage, ListQuery, Object, ObjectApi, WatchQuery, WatchStream, Write,
     WriteOptions,
@@ -27,14 +27,25 @@ use tokio::sync::watch;
 mod model;
 mod value;
 
+use crate::controller::resource_of;
 use model::Model;
 
 /// One client's way to the fake apiserver. Cheap to clone; clones are the same client.
 #[derive(Clone)]
 pub struct FakeApi {
     shared: Arc<Shared>,
-    /// Writes that still succeed for this client; afterwards everything fails.
-    writes_left: Arc<Mutex<Option<usize>>>,
+    client: Arc<Mutex<Client>>,
+}
+
+/// What is special about one client.
+#[derive(Default)]
+struct Client {
+    /// Writes that still succeed; afterwards everything fails.
+    writes_left: Option<usize>,
+    /// Writes that have succeeded.
+    writes: usize,
+    /// The number of events that its watches may see at most.
+    sees: Option<usize>,
 }
 
 struct Shared {
@@ -70,7 +81,7 @@ impl FakeApi {
                 frozen: AtomicBool::new(false),
                 faults: Mutex::default(),
             }),
-            writes_left: Arc::default(),
+            client: Arc::default(),
         }
     }
 
@@ -79,7 +90,7 @@ impl FakeApi {
     pub fn another_client(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            writes_left: Arc::default(),
+            client: Arc::default(),
         }
     }
 
@@ -116,15 +127,40 @@ impl FakeApi {
         self.shared.faults.lock().log.clone()
     }
 
-    /// After `writes` more writes of this client everything fails for it; `None` heals.
+    /// After `writes` more writes of this client everything fails for it; `None` heals. Leases and Events, which come
+    /// when time passes, are written and not counted.
     pub fn fail_after(&self, writes: Option<usize>) {
-        *self.writes_left.lock() = writes;
+        self.client.lock().writes_left = writes;
+    }
+
+    /// How many writes of this client have succeeded, Leases and Events not counted.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.client.lock().writes
+    }
+
+    /// How many changes there have been, by whomever: a position for [`FakeApi::see_until`].
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.shared.model.lock().history.len()
+    }
+
+    /// Watches of this client, those that begin later included, see nothing after `position`: it lives in the past,
+    /// while what it reads directly is the present. `None` brings it back.
+    pub fn see_until(&self, position: Option<usize>) {
+        self.client.lock().sees = position;
+        self.shared.visible.send_modify(|_| {});
+    }
+
+    /// What of `visible` events this client sees.
+    fn seen(&self, visible: usize) -> usize {
+        self.client.lock().sees.map_or(visible, |sees| sees.min(visible))
     }
 
     /// Whether the limit of [`FakeApi::fail_after`] was reached.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        *self.writes_left.lock() == Some(0)
+        self.client.lock().writes_left == Some(0)
     }
 
     /// Watches see nothing new until thawed: readers work on a stale view.
@@ -172,13 +208,17 @@ impl FakeApi {
     }
 
     fn apply(&self, write: Write) -> Result<Object, ApiError> {
-        let mut writes_left = self.writes_left.lock();
-        if *writes_left == Some(0) {
+        let mut client = self.client.lock();
+        if client.writes_left == Some(0) {
             return Err(ApiError::unavailable("the fake is cut off"));
         }
+        let counts = ![kinds::LEASE, kinds::EVENT].contains(&resource_of(&write));
         let (line, object) = self.shared.model.lock().apply(write)?;
         self.shared.faults.lock().log.push(line);
-        *writes_left = writes_left.map(|left| left - 1);
+        if counts {
+            client.writes += 1;
+            client.writes_left = client.writes_left.map(|left| left - 1);
+        }
         Ok(object)
     }
 }
@@ -239,6 +279,7 @@ impl ObjectApi for FakeApi {
         }
         let mut visible = self.shared.visible.subscribe();
         let (seen, broken) = *visible.borrow_and_update();
+        let seen = self.seen(seen);
         let model = self.shared.model.lock();
         let (first, next) = match query.from_revision {
             0 => (model.initial(query, seen), seen),
@@ -300,6 +341,7 @@ impl Follow {
                 return None;
             }
             let (visible, broken) = *self.visible.borrow_and_update();
+            let visible = self.api.seen(visible);
             if broken != self.broken {
                 self.ended = true;
                 return Some((Err(ApiError::unavailable("the fake broke the watch")), self));

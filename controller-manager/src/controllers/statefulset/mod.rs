@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     history::History,
-    view::{Claim, Pod, StatefulSet},
+    view::{Bare, Claim, Pod, StatefulSet},
     world::{World, follow_dependents},
 };
 
@@ -65,6 +65,25 @@ impl StatefulSetController {
         (Arc::new(controller), queue)
     }
 
+    /// Whether nobody has changed what the set wants since; a live look, because what is surplus loses its pod, and
+    /// perhaps its claims.
+    async fn is_latest(&self, set: &StatefulSet) -> Result<bool, ApiError> {
+        let meta = &set.meta;
+        match self
+            .world
+            .api
+            .get(kinds::STATEFUL_SET, &meta.namespace, &meta.name)
+            .await
+        {
+            Ok(object) => {
+                let live: Bare = object.read()?;
+                Ok(live.meta.uid == meta.uid && live.meta.generation == meta.generation)
+            }
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The claims that there are of those that pods of the set use or would use.
     fn claims(&self, set: &StatefulSet, pods: &[Arc<Pod>]) -> BTreeMap<Box<str>, Arc<Claim>> {
         if set.claims.is_empty() {
@@ -83,6 +102,14 @@ impl StatefulSetController {
         });
         found.collect()
     }
+}
+
+fn has_surplus(set: &StatefulSet, pods: &[Arc<Pod>]) -> bool {
+    let wanted = identity::range(set);
+    let mut ordinals = pods
+        .iter()
+        .filter_map(|pod| identity::ordinal(set, &pod.meta.name));
+    ordinals.any(|ordinal| !wanted.contains(&ordinal))
 }
 
 #[async_trait]
@@ -121,12 +148,14 @@ impl Controller for StatefulSetController {
             history.orphans.clear();
         }
         let claims = self.claims(&set, &pods);
+        let may_stop = !has_surplus(&set, &pods) || self.is_latest(&set).await?;
         Ok(Some(Snapshot {
             set,
             pods,
             orphans,
             history,
             claims,
+            may_stop,
         }))
     }
 

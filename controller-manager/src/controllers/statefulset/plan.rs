@@ -29,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(super) history: History,
     /// Those of the claims of its pods, present and future, that there are.
     pub(super) claims: BTreeMap<Box<str>, Arc<Claim>>,
+    /// That surplus pods are surplus is verified.
+    pub(super) may_stop: bool,
 }
 
 /// The decisions, in order.
@@ -60,7 +62,8 @@ pub(super) fn plan(snapshot: &Snapshot, now: Timestamp) -> Plan {
         }
     };
     let work = Work::new(snapshot, present, now);
-    if work.start(&mut plan) && work.hand_over_claims(&mut plan) && work.stop_surplus(&mut plan) {
+    let may_go_on = work.start(&mut plan) && snapshot.may_stop;
+    if may_go_on && work.hand_over_claims(&mut plan) && work.stop_surplus(&mut plan) {
         work.update(&mut plan);
     }
     status::update(

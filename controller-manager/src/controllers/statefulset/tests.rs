@@ -137,6 +137,7 @@ fn snapshot(set: Arc<StatefulSet>, pods: Vec<Arc<Pod>>) -> Snapshot {
             ..History::default()
         },
         claims: BTreeMap::new(),
+        may_stop: true,
     }
 }
 

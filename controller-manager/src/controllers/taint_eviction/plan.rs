@@ -58,7 +58,7 @@ fn ends_at(taints: &[&Taint], tolerations: &[Toleration], now: Timestamp) -> Opt
     for taint in taints {
         let mut tolerating = tolerations
             .iter()
-            .filter(|toleration| tolerates(toleration, taint))
+            .filter(|toleration| toleration.tolerates(taint))
             .peekable();
         if tolerating.peek().is_none() {
             return Some(now.as_second());
@@ -69,15 +69,4 @@ fn ends_at(taints: &[&Taint], tolerations: &[Toleration], now: Timestamp) -> Opt
         }
     }
     stays_for.map(|seconds| since.saturating_add(seconds))
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let key = toleration.key.is_empty() || toleration.key == taint.key;
-    let effect = toleration.effect.is_empty() || toleration.effect == taint.effect;
-    let value = match &*toleration.operator {
-        "Exists" => true,
-        // Without a key only Exists is valid.
-        _ => !toleration.key.is_empty() && toleration.value == taint.value,
-    };
-    key && effect && value
 }
