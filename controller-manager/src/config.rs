@@ -25,6 +25,7 @@ pub const CONTROLLERS: &[&str] = &[
     "pod-garbage-collector",
     "protection",
     "replicaset",
+    "replicationcontroller",
     "service-account",
     "statefulset",
     "ttl-after-finished",

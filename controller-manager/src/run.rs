@@ -31,6 +31,7 @@ use crate::{
         taint_eviction::TaintEviction,
         ttl_after_finished::TtlAfterFinished,
     },
+    view::{ReplicaSet, ReplicationController},
     world::World,
 };
 
@@ -137,7 +138,12 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
         loops: Loops::new(),
     };
     let tallies = Tallies::follow(&world.pods.cache);
-    start.add("replicaset", || ReplicaSetController::new(world, &tallies));
+    start.add("replicaset", || {
+        ReplicaSetController::<ReplicaSet>::new(world, &tallies)
+    });
+    start.add("replicationcontroller", || {
+        ReplicaSetController::<ReplicationController>::new(world, &tallies)
+    });
     start.add("deployment", || DeploymentController::new(world, &tallies));
     start.add("statefulset", || StatefulSetController::new(world));
     let members = Members::follow(world);

@@ -6,6 +6,7 @@ use coracle_runtime::fake::FakeApi;
 use serde_json::{Value, json};
 
 mod daemon_set;
+mod replicas;
 mod stateful_set;
 
 /// The status of an object in the namespace `ns`; null where the object is not there or its status is of an earlier

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use coracle_api::{Resource, kinds};
 use coracle_client::Propagation;
 use coracle_runtime::fake::FakeApi;
-use coracle_service::{Env, Random};
+use coracle_service::Env;
 use serde_json::{Value, json};
 
 use crate::{
@@ -363,89 +363,6 @@ async fn nodes_get_ranges_and_silent_ones_lose_their_pods() {
     assert_eq!(state("node-1"), (json!("Unknown"), 2));
     assert_eq!(state("node-2"), (json!("True"), 0));
     renewing.abort();
-}
-
-/// The story for the two tests below: a Deployment is made, rolled and scaled while the manager suffers.
-async fn tell_story(harness: &Harness) {
-    harness.create(kinds::DEPLOYMENT, deployment(3, "v1")).await;
-    harness
-        .patch(
-            kinds::DEPLOYMENT,
-            "web",
-            json!({"spec": {"template": template("v2"), "replicas": 4}}),
-        )
-        .await;
-}
-
-async fn end_of_story(harness: &Harness) -> Value {
-    harness
-        .until("the end", |api| {
-            pods(api) == of_image("v2", 4) && is_complete(api, 4)
-        })
-        .await;
-    end_state(&harness.api)
-}
-
-#[tokio::test]
-async fn cut_off_after_any_write_it_comes_to_the_same_end() {
-    let rounds = (1..40_usize).map(|writes| async move {
-        let harness = Harness::without_manager();
-        let (client, manager) = harness.run_manager(config());
-        client.fail_after(Some(writes));
-        harness.create(kinds::DEPLOYMENT, deployment(3, "v1")).await;
-        harness
-            .until("the cut", |api| client.is_cut_off() || is_complete(api, 3))
-            .await;
-        manager.trigger();
-        harness.run_manager(config());
-        harness.until("3 of v1", |api| is_complete(api, 3)).await;
-        let web = json!({"spec": {"template": template("v2"), "replicas": 4}});
-        harness.patch(kinds::DEPLOYMENT, "web", web).await;
-        (writes, end_of_story(&harness).await)
-    });
-    let expected = json!({"pods": {"v2": 4}, "sets": {"v1": [0, 0, "1"], "v2": [4, 4, "2"]}});
-    for (writes, end) in futures::future::join_all(rounds).await {
-        assert_eq!(end, expected, "cut off after {writes} writes");
-    }
-}
-
-#[tokio::test]
-async fn on_stale_views_it_converges_and_deletes_nothing_wrongly() {
-    for seed in 0..6 {
-        let (harness, random, clock) = (Harness::start(), Random::seeded(seed), Env::host().cluster_clock);
-        let bystander =
-            json!({"metadata": {"namespace": "ns", "name": "bystander"}, "spec": {"nodeName": "node-1"}});
-        harness.create(kinds::POD, bystander).await;
-        let uid = harness.api.find(kinds::POD, "ns", "bystander").unwrap()["metadata"]["uid"].clone();
-        tell_story(&harness).await;
-        for _ in 0..30 {
-            match random.below(4) {
-                0 => harness.api.freeze_watches(true),
-                1 => harness.api.break_watches(),
-                2 => harness.api.expire_watches(),
-                _ => harness.api.freeze_watches(false),
-            }
-            clock
-                .sleep(std::time::Duration::from_millis(random.below(15)))
-                .await;
-        }
-        harness.api.freeze_watches(false);
-        let left = |api: &FakeApi| {
-            let mut found = pods(api);
-            found.remove("");
-            found
-        };
-        harness
-            .until("the end", |api| {
-                left(api) == of_image("v2", 4) && is_complete(api, 4)
-            })
-            .await;
-        let bystander = harness
-            .api
-            .find(kinds::POD, "ns", "bystander")
-            .map(|pod| pod["metadata"]["uid"].clone());
-        assert_eq!(bystander, Some(uid), "seed {seed}");
-    }
 }
 
 #[tokio::test]

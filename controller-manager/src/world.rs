@@ -10,8 +10,8 @@ use coracle_service::{Env, Shutdown};
 use crate::custom::CustomKinds;
 use crate::view::{
     Autoscaler, Bare, Claim, CronJob, DaemonSet, Deployment, DisruptionBudget, EndpointSlice, Endpoints,
-    HasMeta, Job, Lease, Meta, Namespace, Node, Pod, ReplicaSet, Revision, Selects, Service, StatefulSet,
-    Volume,
+    HasMeta, Job, Lease, Meta, Namespace, Node, Pod, ReplicaSet, ReplicationController, Revision, Selects,
+    Service, StatefulSet, Volume,
 };
 
 /// The label by which a slice says whose it is.
@@ -107,6 +107,7 @@ impl<T: Project + HasMeta> AnyKind for Kind<T> {
 static OWN_VIEW: &[&Resource] = &[
     kinds::POD,
     kinds::REPLICA_SET,
+    kinds::REPLICATION_CONTROLLER,
     kinds::DEPLOYMENT,
     kinds::STATEFUL_SET,
     kinds::DAEMON_SET,
@@ -134,6 +135,7 @@ pub(crate) struct World {
     pub(crate) env: Env,
     pub(crate) pods: Arc<Kind<Pod>>,
     pub(crate) replica_sets: Arc<Kind<ReplicaSet>>,
+    pub(crate) replication_controllers: Arc<Kind<ReplicationController>>,
     pub(crate) deployments: Arc<Kind<Deployment>>,
     pub(crate) stateful_sets: Arc<Kind<StatefulSet>>,
     pub(crate) daemon_sets: Arc<Kind<DaemonSet>>,
@@ -211,6 +213,7 @@ impl World {
             env,
             pods: Arc::new(pods),
             replica_sets: Arc::new(replica_sets),
+            replication_controllers: Arc::new(Kind::new(kinds::REPLICATION_CONTROLLER)),
             deployments: Arc::new(Kind::new(kinds::DEPLOYMENT)),
             stateful_sets: Arc::new(Kind::new(kinds::STATEFUL_SET)),
             daemon_sets: Arc::new(Kind::new(kinds::DAEMON_SET)),
@@ -257,6 +260,7 @@ impl World {
             self.claims.clone(),
             self.pods.clone(),
             self.replica_sets.clone(),
+            self.replication_controllers.clone(),
             self.deployments.clone(),
             self.stateful_sets.clone(),
             self.daemon_sets.clone(),

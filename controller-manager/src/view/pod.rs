@@ -68,7 +68,7 @@ pub(crate) struct Pod {
     pub(crate) ready: bool,
     /// When condition Ready last changed.
     pub(crate) ready_changed: Option<Timestamp>,
-    /// Of all containers together.
+    /// Of the container that was restarted most.
     pub(crate) restarts: u32,
     /// Shared where they are what admission gives to every pod.
     pub(crate) tolerations: Arc<[Toleration]>,
@@ -241,7 +241,8 @@ impl Project for Pod {
                 .container_statuses
                 .iter()
                 .map(|container| container.restart_count)
-                .sum(),
+                .max()
+                .unwrap_or(0),
             tolerations: if *spec.tolerations == **USUAL {
                 Arc::clone(&USUAL)
             } else {

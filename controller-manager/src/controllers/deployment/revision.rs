@@ -19,6 +19,8 @@ use crate::{
 const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Revisions under which a ReplicaSet was the present one before.
 const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
+/// How long that list may become; as upstream.
+const HISTORY_MAX_BYTES: usize = 2_000;
 /// Annotations of a Deployment that are its own and not its ReplicaSets'.
 const NOT_COPIED: [&str; 6] = [
     "kubectl.kubernetes.io/last-applied-configuration",
@@ -60,14 +62,8 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
     if of(new) < next {
         // It was the present one before: this is a roll back.
         if of(new) > 0 {
-            let before = new
-                .annotations
-                .get(REVISION_HISTORY)
-                .map(|history| format!("{history},"));
-            annotations.insert(
-                REVISION_HISTORY.to_owned(),
-                format!("{}{}", before.unwrap_or_default(), of(new)),
-            );
+            let history = new.annotations.get(REVISION_HISTORY).unwrap_or_default();
+            annotations.insert(REVISION_HISTORY.to_owned(), lengthened(history, of(new)));
         }
         annotations.insert(REVISION.to_owned(), next.to_string());
     }
@@ -91,6 +87,20 @@ pub(super) fn follow(draft: &mut Draft<'_>) {
             draft.now,
         );
         draft.set_condition(found);
+    }
+}
+
+/// A history with one more revision, without the oldest where it would be too long.
+fn lengthened(history: &str, revision: i64) -> String {
+    let revision = revision.to_string();
+    let mut kept = history;
+    while kept.len() + 1 + revision.len() > HISTORY_MAX_BYTES {
+        kept = kept.split_once(',').map_or("", |(_, later)| later);
+    }
+    if kept.is_empty() {
+        revision
+    } else {
+        format!("{kept},{revision}")
     }
 }
 

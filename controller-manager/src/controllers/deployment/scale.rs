@@ -31,7 +31,7 @@ pub(super) fn in_proportion(draft: &mut Draft<'_>) {
     let (surge, _) = draft.deployment.surge_and_unavailable();
     let allowed = if wanted > 0 { wanted + surge } else { 0 };
     let total: i32 = sets.iter().map(|set| set.replicas).sum();
-    let mut to_add = allowed - total;
+    let to_add = allowed - total;
     // The largest take the rest of the division; of equal ones, when growing the newest and when shrinking the
     // oldest.
     sets.sort_by_key(|set| (std::cmp::Reverse(set.replicas), set.meta.created));
@@ -44,18 +44,22 @@ pub(super) fn in_proportion(draft: &mut Draft<'_>) {
         });
     }
     let mut sizes: Vec<i32> = sets.iter().map(|set| set.replicas).collect();
-    for (set, size) in sets.iter().zip(&mut sizes) {
+    let mut left = to_add;
+    for (set, size) in sets.iter().zip(&mut sizes).filter(|_| to_add != 0) {
+        if left == 0 {
+            break;
+        }
         let share = share(draft, set, wanted + surge);
         let share = if to_add > 0 {
-            share.clamp(0, to_add)
+            share.min(left)
         } else {
-            share.clamp(to_add, 0)
+            share.max(left)
         };
         *size += share;
-        to_add -= share;
+        left -= share;
     }
     if let Some(largest) = sizes.first_mut() {
-        *largest = (*largest + to_add).max(0);
+        *largest = (*largest + left).max(0);
     }
     for (set, size) in sets.into_iter().zip(sizes) {
         draft.resize(set, size);

@@ -342,3 +342,143 @@ fn a_deleted_deployment_is_left_alone() {
             .all(|line| line.starts_with("patch deployments/status"))
     );
 }
+
+#[test]
+fn a_set_shrinks_in_proportion_too() {
+    let strategy = json!({"rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}});
+    let scaled = |wanted: i32| {
+        let strategy = strategy.clone();
+        deployment(wanted, "v2", |deployment| {
+            deployment["spec"]["strategy"] = strategy
+        })
+    };
+    // Wanted, and what becomes of 8 old and 5 new ones of a Deployment that wanted 10 and might have 13.
+    let cases = [
+        (5, vec![size("web-v1", 5), size("web-v2", 3)]),
+        (0, vec![size("web-v1", 0), size("web-v2", 0)]),
+        (20, vec![size("web-v1", 14), size("web-v2", 9)]),
+        // The same number: nothing but the notes.
+        (10, vec![]),
+    ];
+    for (wanted, expected) in cases {
+        let plan = planned(
+            scaled(wanted),
+            vec![with_max("v1", 1, 8, 13), with_max("v2", 2, 5, 13)],
+        );
+        assert_eq!(sizes(&plan), expected, "{wanted} wanted");
+    }
+}
+
+/// A ReplicaSet with nothing available, of a Deployment that wanted 10.
+fn with_max(image: &str, revision: i64, size: i32, max: i32) -> Arc<ReplicaSet> {
+    let mut set = (*set(image, revision, size, if image == "v1" { size } else { 0 }, 10)).clone();
+    let noted = set.annotations.iter().map(|(key, value)| {
+        let is_max = key == "deployment.kubernetes.io/max-replicas";
+        (
+            key.to_owned(),
+            if is_max { max.to_string() } else { value.to_owned() },
+        )
+    });
+    set.annotations = noted.collect();
+    Arc::new(set)
+}
+
+#[test]
+fn notes_follow_the_deployment() {
+    let changed = deployment(3, "v1", |deployment| {
+        deployment["metadata"]["annotations"]["kubernetes.io/change-cause"] = json!("because");
+        deployment["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            json!("{}");
+        deployment["spec"]["minReadySeconds"] = json!(7);
+    });
+    let plan = planned(changed, vec![set("v1", 1, 3, 3, 3)]);
+    assert_eq!(
+        body_of(&plan, "patch replicasets web-v1"),
+        json!({
+            "metadata": {"annotations": {"kubernetes.io/change-cause": "because"}},
+            "spec": {"minReadySeconds": 7},
+        })
+    );
+}
+
+#[test]
+fn the_history_of_a_set_has_an_end() {
+    let mut old = (*set("v1", 9, 0, 0, 3)).clone();
+    let long = (1..=600)
+        .map(|number| number.to_string())
+        .collect::<Vec<_>>()
+        .join(",");
+    let noted = old
+        .annotations
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let history = ("deployment.kubernetes.io/revision-history".to_owned(), long);
+    old.annotations = noted.chain([history]).collect();
+    let plan = planned(
+        deployment(3, "v1", |_| {}),
+        vec![Arc::new(old), set("v2", 700, 3, 3, 3)],
+    );
+    let body = body_of(&plan, "patch replicasets web-v1");
+    let history = &body["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"];
+    let history = history.as_str().unwrap();
+    assert!(history.len() <= 2_000 && history.ends_with(",600,9"), "{history}");
+}
+
+#[test]
+fn trouble_of_a_set_shows_and_goes() {
+    let failed = |image: &str, revision: i64| {
+        let mut set = (*set(image, revision, 3, 0, 3)).clone();
+        let why = format!("no {image}");
+        set.status.conditions = vec![crate::view::Condition::new(
+            "ReplicaFailure",
+            "True",
+            "FailedCreate",
+            &why,
+            now(),
+        )];
+        Arc::new(set)
+    };
+    let message = |plan: &Plan| {
+        let status = body_of(plan, STATUS);
+        let conditions = status["status"]["conditions"].as_array().unwrap().clone();
+        let found = conditions.into_iter().find(|one| one["type"] == "ReplicaFailure");
+        found.map(|found| found["message"].clone())
+    };
+    let both = planned(
+        deployment(3, "v2", |_| {}),
+        vec![failed("v1", 1), failed("v2", 2)],
+    );
+    assert_eq!(
+        message(&both),
+        Some(json!("no v2")),
+        "the new one's trouble comes first"
+    );
+    let old = planned(
+        deployment(3, "v2", |_| {}),
+        vec![failed("v1", 1), set("v2", 2, 1, 0, 3)],
+    );
+    assert_eq!(message(&old), Some(json!("no v1")));
+    let had = deployment(3, "v1", |deployment| {
+        deployment["status"] = json!({"conditions": [{"type": "ReplicaFailure", "status": "True"}]});
+    });
+    assert_eq!(message(&planned(had, vec![set("v1", 1, 3, 3, 3)])), None);
+}
+
+#[test]
+fn without_a_deadline_nobody_watches_progress() {
+    let unwatched = deployment(3, "v1", |deployment| {
+        deployment["spec"]["progressDeadlineSeconds"] = Value::Null;
+        deployment["status"] =
+            json!({"conditions": [{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}]});
+    });
+    let plan = planned(unwatched, vec![set("v1", 1, 3, 2, 3)]);
+    let conditions = body_of(&plan, STATUS)["status"]["conditions"].clone();
+    let types: Vec<_> = conditions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["type"].clone())
+        .collect();
+    assert_eq!(types, ["Available"]);
+    assert_eq!(plan.requeue_after, None);
+}

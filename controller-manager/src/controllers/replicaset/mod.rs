@@ -1,20 +1,20 @@
-//! ReplicaSets keep a number of equal pods.
+//! ReplicaSets and ReplicationControllers keep a number of equal pods. Both are one controller over two kinds.
 //!
 //! A sync costs nothing that grows with the number of pods: what a decision needs is counted as pods change
 //! ([`tally`]), and the pods themselves are looked at only where some must go.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use coracle_api::{ApiError, kinds};
+use coracle_api::ApiError;
 use coracle_client::Object;
-use coracle_runtime::{Controller, Key, Plan, QueueLimits, Watched, WorkQueue};
+use coracle_runtime::{Controller, Key, Plan, Project, QueueLimits, Watched, WorkQueue};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::{
-    view::ReplicaSet,
-    world::{World, follow_dependents},
+    view::{ReplicaSet, ReplicationController, Selects},
+    world::{Kind, World, follow_dependents},
 };
 
 mod plan;
@@ -32,10 +32,47 @@ const PACE: Duration = Duration::from_millis(10);
 /// Pods created or deleted by one plan; as upstream.
 const BURST: usize = 500;
 
-pub(crate) struct ReplicaSetController {
+/// A kind that keeps a number of equal pods.
+pub(crate) trait Replicates: Project + Selects {
+    /// The controller's name in events and logs.
+    const CONTROLLER: &'static str;
+
+    /// The objects of the kind.
+    fn all(world: &World) -> &Kind<Self>;
+
+    /// What it amounts to.
+    fn as_set(this: Arc<Self>) -> Arc<ReplicaSet>;
+}
+
+impl Replicates for ReplicaSet {
+    const CONTROLLER: &'static str = "replicaset-controller";
+
+    fn all(world: &World) -> &Kind<Self> {
+        &world.replica_sets
+    }
+
+    fn as_set(this: Arc<Self>) -> Arc<ReplicaSet> {
+        this
+    }
+}
+
+impl Replicates for ReplicationController {
+    const CONTROLLER: &'static str = "replication-controller";
+
+    fn all(world: &World) -> &Kind<Self> {
+        &world.replication_controllers
+    }
+
+    fn as_set(this: Arc<Self>) -> Arc<ReplicaSet> {
+        Arc::clone(&this.set)
+    }
+}
+
+pub(crate) struct ReplicaSetController<K> {
     world: Arc<World>,
     tallies: Arc<Tallies>,
     memory: Mutex<BTreeMap<Key, Memory>>,
+    kind: PhantomData<fn() -> K>,
 }
 
 /// What is remembered of a ReplicaSet whose last writes failed.
@@ -46,18 +83,19 @@ struct Memory {
     failure: Option<String>,
 }
 
-impl ReplicaSetController {
+impl<K: Replicates> ReplicaSetController<K> {
     pub(crate) fn new(world: &Arc<World>, tallies: &Arc<Tallies>) -> (Arc<Self>, WorkQueue<Key>) {
         let queue = WorkQueue::new(world.env.cluster_clock.clone(), QueueLimits::default());
-        world.replica_sets.cache.subscribe({
+        K::all(world).cache.subscribe({
             let queue = queue.clone();
             move |change| queue.add(change.key.clone())
         });
-        follow_dependents(world, |world| &world.replica_sets, |world| &world.pods, &queue);
+        follow_dependents(world, K::all, |world| &world.pods, &queue);
         let controller = Self {
             world: Arc::clone(world),
             tallies: Arc::clone(tallies),
             memory: Mutex::default(),
+            kind: PhantomData,
         };
         (Arc::new(controller), queue)
     }
@@ -87,30 +125,32 @@ impl ReplicaSetController {
 }
 
 #[async_trait]
-impl Controller for ReplicaSetController {
+impl<K: Replicates> Controller for ReplicaSetController<K> {
     type Key = Key;
     type Snapshot = Snapshot;
 
     fn name(&self) -> &'static str {
-        "replicaset-controller"
+        K::CONTROLLER
     }
 
     fn caches(&self) -> Vec<Arc<dyn Watched>> {
         vec![
-            Arc::new(self.world.replica_sets.cache.clone()),
+            Arc::new(K::all(&self.world).cache.clone()),
             Arc::new(self.world.pods.cache.clone()),
         ]
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.world.replica_sets.cache.keys()
+        K::all(&self.world).cache.keys()
     }
 
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {
-        let Some(set) = self.world.replica_sets.cache.get_key(key) else {
+        let kind = K::all(&self.world);
+        let Some(set) = kind.cache.get_key(key).map(K::as_set) else {
             self.memory.lock().remove(key);
             return Ok(None);
         };
+        let resource = kind.cache.resource();
         let tally = self.tallies.of(&set.meta.uid);
         let needs_pods = tally.active > usize::try_from(set.replicas).unwrap_or(0)
             || set.min_ready_seconds > 0
@@ -126,7 +166,7 @@ impl Controller for ReplicaSetController {
             BTreeMap::new()
         };
         let mut orphans = self.world.orphan_pods(&*set);
-        if !orphans.is_empty() && !self.world.is_staying(kinds::REPLICA_SET, &set.meta).await? {
+        if !orphans.is_empty() && !self.world.is_staying(resource, &set.meta).await? {
             orphans.clear();
         }
         let memory = self.memory.lock().get(key).cloned().unwrap_or(Memory {
@@ -135,6 +175,7 @@ impl Controller for ReplicaSetController {
         });
         let Memory { burst, failure } = memory;
         Ok(Some(Snapshot {
+            resource,
             set,
             tally,
             pods,

@@ -1,10 +1,10 @@
-//! What a ReplicaSet needs. Source: the ReplicaSet page of the Kubernetes documentation, and the order in which its
+//! What a ReplicaSet or ReplicationController needs. Source: the ReplicaSet page of the Kubernetes documentation, and the order in which its
 //! controller removes pods.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use coracle_api::kinds;
+use coracle_api::{Resource, kinds};
 use coracle_client::Propagation;
 use coracle_runtime::{Note, Plan, Step};
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ use crate::{
 /// What is known about a ReplicaSet.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
+    /// Whether it is a ReplicaSet or a ReplicationController.
+    pub(super) resource: &'static Resource,
     pub(super) set: Arc<ReplicaSet>,
     pub(super) tally: Tally,
     /// Its pods; empty where the tally says all there is to know.
@@ -70,7 +72,7 @@ fn release_strangers(snapshot: &Snapshot, plan: &mut Plan) {
 }
 
 fn adopt_orphans(snapshot: &Snapshot, plan: &mut Plan) {
-    let owner = writes::owner_reference(kinds::REPLICA_SET, &snapshot.set.meta);
+    let owner = writes::owner_reference(snapshot.resource, &snapshot.set.meta);
     for pod in &snapshot.orphans {
         plan.write(writes::adopt(kinds::POD, &pod.meta, &owner));
     }
@@ -78,9 +80,9 @@ fn adopt_orphans(snapshot: &Snapshot, plan: &mut Plan) {
 
 fn create_pods(snapshot: &Snapshot, missing: usize, plan: &mut Plan) {
     let set = &snapshot.set;
-    let about = set.meta.reference(kinds::REPLICA_SET);
+    let about = set.meta.reference(snapshot.resource);
     // All are born of the same bytes.
-    let json = pod_of(set);
+    let json = pod_of(snapshot.resource, set);
     for _ in 0..missing.min(snapshot.burst) {
         plan.steps.push(Step {
             write: writes::create(kinds::POD, &set.meta.namespace, json.clone()),
@@ -98,10 +100,10 @@ fn create_pods(snapshot: &Snapshot, missing: usize, plan: &mut Plan) {
     }
 }
 
-fn pod_of(set: &ReplicaSet) -> Bytes {
+fn pod_of(resource: &Resource, set: &ReplicaSet) -> Bytes {
     let mut metadata = set.template.metadata.clone();
     metadata["generateName"] = json!(format!("{}-", set.meta.name));
-    metadata["ownerReferences"] = json!([writes::owner_reference(kinds::REPLICA_SET, &set.meta)]);
+    metadata["ownerReferences"] = json!([writes::owner_reference(resource, &set.meta)]);
     let spec = &set.template.spec;
     Bytes::from(format!(
         r#"{{"apiVersion":"v1","kind":"Pod","metadata":{metadata},"spec":{spec}}}"#
@@ -109,7 +111,7 @@ fn pod_of(set: &ReplicaSet) -> Bytes {
 }
 
 fn delete_pods(snapshot: &Snapshot, surplus: usize, now: Timestamp, plan: &mut Plan) {
-    let about = snapshot.set.meta.reference(kinds::REPLICA_SET);
+    let about = snapshot.set.meta.reference(snapshot.resource);
     let doomed = rank::first_to_go(&snapshot.pods, &snapshot.neighbours, surplus.min(BURST), now);
     for pod in doomed {
         let told = format!("Deleted pod: {}", pod.meta.name);

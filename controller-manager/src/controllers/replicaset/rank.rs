@@ -45,8 +45,8 @@ fn rank(pod: &Pod, neighbours: &BTreeMap<Box<str>, usize>, now: Timestamp) -> im
 
 /// How long ago, by magnitude: pods of about the same age are equal, so that chance does not always hit the youngest.
 fn age(since: Option<Timestamp>, now: Timestamp) -> u32 {
-    let seconds = since.map_or(0, |since| (now.as_second() - since.as_second()).max(0));
-    seconds
+    let nanoseconds = since.map_or(0, |since| now.duration_since(since).as_nanos().max(0));
+    nanoseconds
         .unsigned_abs()
         .checked_ilog2()
         .map_or(0, |magnitude| magnitude + 1)

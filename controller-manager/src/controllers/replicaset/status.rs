@@ -1,6 +1,5 @@
 //! The status of a ReplicaSet.
 
-use coracle_api::kinds;
 use coracle_runtime::Plan;
 use jiff::Timestamp;
 
@@ -18,7 +17,7 @@ pub(super) fn update(snapshot: &Snapshot, now: Timestamp, plan: &mut Plan) {
     let status = observe(snapshot, now);
     if status != set.status {
         plan.write(writes::patch_status(
-            kinds::REPLICA_SET,
+            snapshot.resource,
             &set.meta,
             &status.to_patch(),
         ));

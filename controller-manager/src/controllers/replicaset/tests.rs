@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use coracle_api::kinds;
 use coracle_runtime::Plan;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     testing::{ago, body_of, lines, now, view},
-    view::{Pod, ReplicaSet},
+    view::{Pod, ReplicaSet, ReplicationController},
 };
 
 fn set(replicas: i32, edit: impl FnOnce(&mut Value)) -> Arc<ReplicaSet> {
@@ -63,6 +64,7 @@ fn snapshot(set: Arc<ReplicaSet>, pods: Vec<Arc<Pod>>) -> Snapshot {
     let mut tally = Tally::default();
     pods.iter().for_each(|pod| tally.add(pod));
     Snapshot {
+        resource: kinds::REPLICA_SET,
         set,
         tally,
         pods,
@@ -263,4 +265,76 @@ fn a_tally_comes_back_to_nothing() {
     assert_eq!((tally.active, tally.ready, tally.running), (1, 1, 1));
     all.iter().for_each(|pod| tally.remove(pod));
     assert_eq!(tally, Tally::default());
+}
+
+#[test]
+fn ages_are_compared_by_magnitude_in_nanoseconds() {
+    // Powers of two of nanoseconds lie at 1.07, 2.15, 4.29 and 8.59 seconds.
+    let cases = [
+        (1, 2, true),
+        (2, 3, true),
+        (3, 4, false),
+        (4, 5, true),
+        (5, 8, false),
+        (8, 9, true),
+    ];
+    for (younger, older, differ) in cases {
+        let ready = |name: &str, seconds: i64| {
+            pod(name, |pod| {
+                pod["status"]["conditions"][0]["lastTransitionTime"] = json!(ago(seconds))
+            })
+        };
+        // Where both are of an age, the name decides, here against the younger.
+        let all = [ready("b", younger), ready("a", older)];
+        let first = rank::first_to_go(&all, &BTreeMap::new(), 1, now());
+        let expected = if differ { "b" } else { "a" };
+        assert_eq!(
+            &*first[0].meta.name, expected,
+            "ready for {younger} and {older} s"
+        );
+    }
+}
+
+#[test]
+fn the_most_restarted_container_counts() {
+    let restarted = |name: &str, counts: [u32; 2]| {
+        let statuses = counts.map(|count| json!({"restartCount": count}));
+        pod(name, |pod| pod["status"]["containerStatuses"] = json!(statuses))
+    };
+    let all = [restarted("sum", [3, 3]), restarted("most", [5, 0])];
+    let first = rank::first_to_go(&all, &BTreeMap::new(), 1, now());
+    assert_eq!(&*first[0].meta.name, "most");
+}
+
+#[test]
+fn a_replication_controller_is_a_replica_set_that_selects_by_plain_labels() {
+    let controller: Arc<ReplicationController> = view(json!({
+        "metadata": {"namespace": "ns", "name": "old"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"app": "old"},
+            "template": {"metadata": {"labels": {"app": "old"}}, "spec": {"containers": [{"name": "c"}]}},
+        },
+    }));
+    assert!(
+        controller
+            .set
+            .selector
+            .matches(&[("app", "old"), ("more", "x")][..])
+    );
+    assert!(!controller.set.selector.matches(&[("app", "new")][..]));
+    let mut snapshot = snapshot(Arc::clone(&controller.set), Vec::new());
+    snapshot.resource = kinds::REPLICATION_CONTROLLER;
+    let plan = plan(&snapshot, now());
+    assert_eq!(verbs(&plan), (2, 0));
+    let owner = &body_of(&plan, "create pods")["metadata"]["ownerReferences"][0];
+    assert_eq!(
+        (&owner["kind"], &owner["apiVersion"]),
+        (&json!("ReplicationController"), &json!("v1"))
+    );
+    assert!(
+        lines(&plan)
+            .iter()
+            .any(|line| line.starts_with("patch replicationcontrollers/status old"))
+    );
 }

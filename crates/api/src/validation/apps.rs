@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::check::{Errors, IMMUTABLE, go_map, not_negative, one_of_or_none, text};
 use super::selector::{go_selector, matches_template};
-use super::workload::{count_or_percent, is_zero, shown};
+use super::workload::{count_or_percent, is_zero, percent, shown};
 use super::{immutable, pod_template};
 use crate::field_error::{FieldError, Path, Value};
 
@@ -141,8 +141,21 @@ fn stateful_strategy(errors: &mut Errors, spec: &StatefulSetSpec, path: &Path) {
             }
         }
         "RollingUpdate" => {
-            let partition = strategy.rolling_update.as_ref().and_then(|own| own.partition);
-            not_negative(errors, &path.child("rollingUpdate"), "partition", partition);
+            let path = path.child("rollingUpdate");
+            let rolling = strategy.rolling_update.as_ref();
+            not_negative(errors, &path, "partition", rolling.and_then(|own| own.partition));
+            let Some(unavailable) = rolling.and_then(|own| own.max_unavailable.as_ref()) else {
+                return;
+            };
+            let path = path.child("maxUnavailable");
+            count_or_percent(errors, unavailable, &path);
+            if is_zero(unavailable) {
+                errors.push(FieldError::invalid(&path, shown(unavailable), "cannot be 0"));
+            }
+            if percent(unavailable).is_some_and(|percent| percent > 100) {
+                let detail = "must not be greater than 100%";
+                errors.push(FieldError::invalid(&path, shown(unavailable), detail));
+            }
         }
         _ => errors.push(FieldError::invalid(
             &path,

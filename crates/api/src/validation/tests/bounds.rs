@@ -201,6 +201,21 @@ fn stateful_sets() {
         update(json!({"replicas": 3, "minReadySeconds": 5, "ordinals": {"start": 1}})),
         ""
     );
+    let rolling = |max: Value| {
+        let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": max}});
+        update(json!({"updateStrategy": strategy}))
+    };
+    let path = "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value";
+    assert_eq!(rolling(json!("50%")), "");
+    assert_eq!(rolling(json!(0)), format!("{path}: 0: cannot be 0"));
+    assert_eq!(
+        rolling(json!("101%")),
+        format!("{path}: \"101%\": must not be greater than 100%")
+    );
+    assert_eq!(
+        update(json!({"replicas": -1})),
+        "spec.replicas: Invalid value: -1: must be greater than or equal to 0"
+    );
     assert_eq!(
         update(json!({"serviceName": "y"})),
         "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
