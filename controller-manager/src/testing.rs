@@ -18,6 +18,8 @@ use crate::{Config, Timings, run_with, view::Pod};
 pub(crate) const ENDS_LABEL: &str = "ends";
 pub(crate) mod disturbance;
 
+/// How long a condition is waited for: a crowded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long nothing must happen for the controllers to be called done; a look takes a few milliseconds.
 const QUIET: Duration = Duration::from_millis(60);
 
@@ -241,7 +243,7 @@ impl Harness {
     /// Waits until `reached` holds of the fake; says what was there where it does not.
     pub(crate) async fn until(&self, what: &str, reached: impl Fn(&FakeApi) -> bool) {
         let clock = Env::host().transport_clock;
-        let deadline = clock.monotonic() + Duration::from_secs(20);
+        let deadline = clock.monotonic() + PATIENCE;
         while !reached(&self.api) {
             assert!(
                 clock.monotonic() < deadline,

@@ -75,8 +75,10 @@ async fn an_ordered_set_is_made_updated_scaled_and_mended() {
                 let pods = api.all(kinds::POD);
                 let own = pods.iter().filter(|pod| pod["metadata"]["labels"]["app"] == "db");
                 // The status may be that of before.
-                let is_ready =
-                    |pod: &&Value| pod.pointer("/status/conditions/0/status") == Some(&json!("True"));
+                let is_ready = |pod: &&Value| {
+                    pod["metadata"]["deletionTimestamp"].is_null()
+                        && pod.pointer("/status/conditions/0/status") == Some(&json!("True"))
+                };
                 has(2)(api) && own.filter(is_ready).count() == 2
             },
         )

@@ -403,7 +403,9 @@ fn a_node_where_daemons_fail_is_left_alone_longer_each_time() {
     assert_eq!(held_for(2), Some(1));
     assert_eq!(held_for(3), None);
     assert_eq!(held_for(3), Some(4));
-    let mut snapshot = snapshot(set(|_| {}), nodes(1), pods("f"));
+    // An old one that failed would go with the update.
+    let failed = pod("p", "n0", "new", |pod| pod["status"]["phase"] = json!("Failed"));
+    let mut snapshot = snapshot(set(|_| {}), nodes(1), vec![failed]);
     snapshot.held.insert("n0".into(), Duration::from_secs(4));
     let plan = plan(&snapshot, now());
     assert_eq!(

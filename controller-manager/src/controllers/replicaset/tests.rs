@@ -309,7 +309,7 @@ fn the_most_restarted_container_counts() {
 #[test]
 fn a_replication_controller_is_a_replica_set_that_selects_by_plain_labels() {
     let controller: Arc<ReplicationController> = view(json!({
-        "metadata": {"namespace": "ns", "name": "old"},
+        "metadata": {"namespace": "ns", "name": "old", "generation": 1},
         "spec": {
             "replicas": 2,
             "selector": {"app": "old"},

@@ -3,7 +3,9 @@
 use k8s_openapi::api::apps::v1::{
     ControllerRevision, DaemonSet, DaemonSetUpdateStrategy, StatefulSet, StatefulSetSpec,
 };
-use k8s_openapi::api::core::v1::{PodTemplate, PodTemplateSpec, ReplicationController};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaimVolumeSource, PodTemplate, PodTemplateSpec, ReplicationController, Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::check::{Errors, IMMUTABLE, go_map, not_negative, one_of_or_none, text};
@@ -111,8 +113,31 @@ pub fn stateful_set(set: &StatefulSet) -> Vec<FieldError> {
         not_negative(&mut errors, &path.child("ordinals"), "start", ordinals.start);
     }
     errors.extend(matches_template(&spec.selector, &spec.template, &path));
-    errors.extend(pod_template(&spec.template, true, &path.child("template")));
+    errors.extend(pod_template(&with_claims(spec), true, &path.child("template")));
     errors
+}
+
+/// The template as its pods have it: with a volume for each of their claims, which mounts may name.
+fn with_claims(spec: &StatefulSetSpec) -> PodTemplateSpec {
+    let mut template = spec.template.clone();
+    let Some(pod) = &mut template.spec else {
+        return template;
+    };
+    for claim in spec.volume_claim_templates.iter().flatten() {
+        let name = claim.metadata.name.clone().unwrap_or_default();
+        let volumes = pod.volumes.get_or_insert_default();
+        if !volumes.iter().any(|volume| volume.name == name) {
+            volumes.push(Volume {
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    claim_name: name.clone(),
+                    read_only: None,
+                }),
+                name,
+                ..Volume::default()
+            });
+        }
+    }
+    template
 }
 
 fn stateful_strategy(errors: &mut Errors, spec: &StatefulSetSpec, path: &Path) {

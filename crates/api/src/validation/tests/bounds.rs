@@ -201,6 +201,21 @@ fn stateful_sets() {
         update(json!({"replicas": 3, "minReadySeconds": 5, "ordinals": {"start": 1}})),
         ""
     );
+    // Mounts may name the volumes of claims that come with each pod, and no others.
+    let mounting = |volume: &str| {
+        let containers =
+            json!([{"name": "c", "image": "nginx", "volumeMounts": [{"name": volume, "mountPath": "/d"}]}]);
+        let resources = json!({"requests": {"storage": "1Gi"}});
+        let claim = json!({"accessModes": ["ReadWriteOnce"], "resources": resources});
+        let claims = json!([{"metadata": {"name": "data"}, "spec": claim}]);
+        let spec = json!({"template": {"spec": {"containers": containers}}, "volumeClaimTemplates": claims});
+        mistakes(kinds::STATEFUL_SET, &base, json!({ "spec": spec }))
+    };
+    assert_eq!(mounting("data"), "");
+    assert_eq!(
+        mounting("other"),
+        "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"other\""
+    );
     let rolling = |max: Value| {
         let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": max}});
         update(json!({"updateStrategy": strategy}))
