@@ -56,7 +56,7 @@ fn deployment(strategy: Value) -> Value {
     json!({
         "metadata": {"namespace": "ns", "name": "web"},
         "spec": {
-            "replicas": 3,
+            "replicas": 2,
             "selector": {"matchLabels": {"app": "web"}},
             "template": template("web", "v1"),
             "strategy": strategy,
@@ -70,19 +70,19 @@ fn story(strategy: Value) -> Story {
     let change = |spec: Value| [Deed::Patch(kinds::DEPLOYMENT, "web", json!({"spec": spec}))];
     Story::about([kinds::DEPLOYMENT, kinds::REPLICA_SET, kinds::POD])
         .act(
-            "3 of v1",
+            "2 of v1",
             [Deed::Create(kinds::DEPLOYMENT, deployment(strategy))],
-            completed("v1", 3),
+            completed("v1", 2),
         )
         .act(
-            "4 of v2",
-            change(json!({"template": template("web", "v2"), "replicas": 4})),
-            completed("v2", 4),
+            "3 of v2",
+            change(json!({"template": template("web", "v2"), "replicas": 3})),
+            completed("v2", 3),
         )
         .act(
             "back to v1",
             change(json!({"template": template("web", "v1")})),
-            completed("v1", 4),
+            completed("v1", 3),
         )
 }
 
