@@ -370,6 +370,10 @@ fn strip_fields(value: &mut Value) {
             };
             fields.retain(|name, value| !differs(name) && !value.is_null());
             fields.values_mut().for_each(strip_fields);
+            // Their order is that in which they came up.
+            if let Some(Value::Array(conditions)) = fields.get_mut("conditions") {
+                conditions.sort_by_cached_key(Value::to_string);
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(strip_fields),
         _ => {}
