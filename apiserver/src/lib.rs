@@ -7,6 +7,7 @@ mod auth;
 mod backends;
 pub mod certificates;
 pub mod config;
+mod dial;
 mod grpc;
 mod health;
 mod metrics;

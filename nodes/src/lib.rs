@@ -92,11 +92,7 @@ pub async fn run_with(
     let caches = Caches::start(&config, &api, &env, &shutdown);
     let manager = manager(&config, &api, &env, &identity, &caches, journal, &shutdown);
     let server = Server {
-        services: Services {
-            connector: Arc::clone(&caches.connector),
-            nodes: caches.nodes.clone(),
-            env: env.clone(),
-        },
+        services: caches.ways(&env),
         manager: manager.sender(),
         nodes: config.nodes().into(),
         env: env.clone(),
@@ -196,6 +192,15 @@ struct Caches {
 }
 
 impl Caches {
+    /// The ways of pods and nodes to Services.
+    fn ways(&self, env: &Env) -> Services {
+        Services {
+            connector: Arc::clone(&self.connector),
+            nodes: self.nodes.clone(),
+            env: env.clone(),
+        }
+    }
+
     fn start(config: &Config, api: &Arc<dyn ObjectApi>, env: &Env, shutdown: &Shutdown) -> Self {
         let caches = Self {
             pods: Cache::new(kinds::POD),
@@ -236,6 +241,7 @@ fn manager(
         services: caches.connector.table().services().clone(),
         journal,
         logs: Logs::new(&config.data_dir.join("pods")),
+        network: Arc::new(caches.ways(env)),
         preparer: Preparer {
             api: Arc::clone(api),
             env: env.clone(),

@@ -1,5 +1,6 @@
 //! The whole node process against a fake apiserver: real listeners, real files, real reboots.
 
+mod commands;
 mod rig;
 mod services;
 

@@ -47,4 +47,5 @@ transcripts! {
     jobs: "jobs.txt",
     budgets: "budgets.txt",
     lifecycle: "lifecycle.txt",
+    streams: "streams.txt",
 }

@@ -28,11 +28,12 @@ const MAX_CHANNELS: usize = 1_024;
 /// Where a node does not say on which port its agent listens.
 const DEFAULT_PORT: u16 = 10_250;
 
-/// The way to the agents of the nodes.
+/// The way to the agents of the nodes. Clones share their channels.
+#[derive(Clone)]
 pub(crate) struct Nodes {
     env: Env,
     identity: Identity,
-    channels: Mutex<BTreeMap<String, Channel>>,
+    channels: Arc<Mutex<BTreeMap<String, Channel>>>,
 }
 
 impl Nodes {
@@ -41,8 +42,13 @@ impl Nodes {
         Self {
             env,
             identity,
-            channels: Mutex::default(),
+            channels: Arc::default(),
         }
+    }
+
+    /// What is shown to the nodes.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// A channel to the agent of a node, whose object is `json`.
@@ -167,8 +173,45 @@ fn options(target: &Target, query: &Query) -> Result<LogsRequest, ApiError> {
     }
 }
 
+/// Where a pod runs, and what of it streams need to know.
+pub(super) struct Place {
+    /// The pod.
+    pub(super) pod: Pod,
+    /// Its name.
+    pub(super) name: String,
+    /// Its UID.
+    pub(super) uid: String,
+    /// Its node; empty where it has none.
+    pub(super) node: String,
+    /// Where the agent of the node is.
+    pub(super) authority: String,
+    /// Its address; empty where it has none.
+    pub(super) ip: String,
+    /// The container that is meant.
+    pub(super) container: String,
+}
+
+impl Place {
+    /// What the pod's object tells.
+    ///
+    /// # Errors
+    /// Internal, where it is none.
+    pub(super) fn of(json: &[u8], uid: String) -> Result<Self, ApiError> {
+        let pod: Pod = read(json)?;
+        Ok(Self {
+            name: pod.metadata.name.clone(),
+            uid,
+            node: pod.spec.node_name.clone(),
+            authority: String::new(),
+            ip: pod.status.pod_ip.clone(),
+            container: String::new(),
+            pod,
+        })
+    }
+}
+
 /// What a node's refusal means for the client.
-fn from_node(url: &str, status: &tonic::Status) -> ApiError {
+pub(super) fn from_node(url: &str, status: &tonic::Status) -> ApiError {
     match status.code() {
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
             ApiError::bad_request(status.message())
@@ -181,17 +224,28 @@ fn from_node(url: &str, status: &tonic::Status) -> ApiError {
     }
 }
 
+/// A pod, as far as its streams depend on it.
 #[derive(Deserialize)]
-struct Pod {
+pub(super) struct Pod {
     #[serde(default)]
     metadata: PodMetadata,
     #[serde(default)]
     spec: PodSpec,
+    #[serde(default)]
+    status: PodStatus,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PodStatus {
+    #[serde(rename = "podIP")]
+    pod_ip: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct PodMetadata {
+    name: String,
     annotations: BTreeMap<String, String>,
 }
 
@@ -201,11 +255,22 @@ struct PodSpec {
     node_name: String,
     containers: Vec<Container>,
     init_containers: Vec<Container>,
+    ephemeral_containers: Vec<Container>,
 }
 
 #[derive(Deserialize)]
 struct Container {
     name: String,
+    #[serde(default)]
+    ports: Vec<Port>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Port {
+    #[serde(default)]
+    name: String,
+    container_port: u16,
 }
 
 fn names(containers: &[Container]) -> String {
@@ -217,17 +282,32 @@ fn names(containers: &[Container]) -> String {
 }
 
 impl Pod {
-    /// The container whose log is meant.
-    fn container(&self, pod: &str, asked: &str) -> Result<String, ApiError> {
+    /// The number of a port by name or number; the first that a container names where `asked` is empty.
+    pub(super) fn port(&self, asked: &str) -> Option<u16> {
+        let mut ports = self.spec.containers.iter().flat_map(|container| &container.ports);
+        match asked {
+            "" => ports.next().map(|port| port.container_port),
+            asked => asked.parse().ok().or_else(|| {
+                ports
+                    .find(|port| port.name == asked)
+                    .map(|port| port.container_port)
+            }),
+        }
+    }
+
+    /// The container that is meant.
+    pub(super) fn container(&self, pod: &str, asked: &str) -> Result<String, ApiError> {
         let PodSpec {
             containers,
             init_containers,
+            ephemeral_containers,
             ..
         } = &self.spec;
         let is_there = |name: &str| {
             containers
                 .iter()
                 .chain(init_containers)
+                .chain(ephemeral_containers)
                 .any(|one| one.name == name)
         };
         if !asked.is_empty() {

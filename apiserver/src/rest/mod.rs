@@ -14,8 +14,10 @@ mod negotiate;
 mod objects;
 mod openapi;
 mod path;
+mod proxy;
 mod query;
 mod render;
+mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::path::Target;
 use super::query::{self, Match, Query, ReadOptions};
 use super::render::Renderer;
-use super::{Door, body, error, gzip, logs, negotiate, watch};
+use super::{Door, body, error, gzip, logs, negotiate, proxy, streams, watch};
 use crate::registry::{
     self, Annotations, AtRevision, Context, Entry, ListRequest, ListResult, Preconditions, Propagation,
     Written,
@@ -26,6 +26,9 @@ const JOB_ORPHANS: &str = "child pods are preserved by default when jobs are del
                            propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress \
                            this warning";
 
+/// Subresources that are streams.
+const STREAMS: [&str; 3] = ["attach", "exec", "portforward"];
+
 /// What a request does with the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -37,6 +40,10 @@ pub(crate) enum Verb {
     Watch,
     /// Reads or follows a container's log.
     Log,
+    /// Changes the connection into streams to a container.
+    Stream,
+    /// Passes the request on to a pod, a Service or a node.
+    Proxy,
     /// Stores a new object, or acts through a subresource.
     Create,
     /// Replaces an object.
@@ -54,6 +61,8 @@ impl Verb {
     pub(crate) fn of(method: &Method, target: &Target, query: &Query) -> Option<Self> {
         let verb = match (method.as_str(), &target.name) {
             ("GET" | "HEAD", Some(_)) if target.subresource_name() == "log" => Self::Log,
+            ("GET" | "POST", Some(_)) if STREAMS.contains(&target.subresource_name()) => Self::Stream,
+            (_, Some(_)) if target.subresource_name() == "proxy" => Self::Proxy,
             ("GET" | "HEAD", _)
                 if target.subresource.is_none()
                     && (target.is_watched || query.flag("watch") == Some(true)) =>
@@ -79,7 +88,7 @@ impl Verb {
     /// As discovery and RBAC call it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Get | Self::Log => "get",
+            Self::Get | Self::Log | Self::Stream | Self::Proxy => "get",
             Self::List => "list",
             Self::Watch => "watch",
             Self::Create => "create",
@@ -92,12 +101,15 @@ impl Verb {
 
     /// Whether nothing is changed.
     pub(crate) fn is_read(self) -> bool {
-        matches!(self, Self::Get | Self::List | Self::Watch | Self::Log)
+        matches!(
+            self,
+            Self::Get | Self::List | Self::Watch | Self::Log | Self::Stream | Self::Proxy
+        )
     }
 
     /// Whether the answer goes on for as long as the client listens.
     pub(crate) fn is_long(self) -> bool {
-        matches!(self, Self::Watch | Self::Log)
+        matches!(self, Self::Watch | Self::Log | Self::Stream | Self::Proxy)
     }
 }
 
@@ -133,6 +145,11 @@ impl Request<'_> {
             Verb::List => self.list().await,
             Verb::Watch => self.watch(),
             Verb::Log => logs::respond(self.door, &self.object()?, &self.query).await,
+            Verb::Stream => {
+                let part = self.target.subresource_name();
+                streams::respond(self.door, &self.object()?, part, self.parts, &self.query).await
+            }
+            Verb::Proxy => proxy::respond(self.door, &self.object()?, self.parts, body).await,
             Verb::Create => self.create(body).await,
             Verb::Update => self.update(body).await,
             Verb::Patch => self.patch(body).await,

@@ -86,7 +86,11 @@ pub(crate) fn parse(path: &str, kinds: &Snapshot) -> Route {
     let mut segments = Vec::with_capacity(MAX_SEGMENTS);
     for segment in path.trim_start_matches('/').split('/') {
         if segments.len() == MAX_SEGMENTS {
-            return Route::Unknown;
+            // What follows `proxy` is the other side's.
+            match segments.iter().any(|segment| segment == "proxy") {
+                true => break,
+                false => return Route::Unknown,
+            }
         }
         match decode_segment(segment) {
             Some(text) => segments.push(text),
@@ -166,13 +170,13 @@ fn target(resource: Option<&'static Resource>, namespace: &str, names: &[&str]) 
     let (name, subresource) = match names {
         [] => (None, None),
         [name] => (Some((*name).to_owned()), None),
-        [name, subresource] => match resource.subresource(subresource) {
+        [name, subresource] | [name, subresource @ "proxy", ..] => match resource.subresource(subresource) {
             Some(found) => (Some((*name).to_owned()), Some(found)),
             None => return Route::UnknownResource,
         },
         _ => return Route::UnknownResource,
     };
-    if names.iter().any(|name| name.is_empty()) {
+    if names.iter().take(2).any(|name| name.is_empty()) {
         return Route::UnknownResource;
     }
     Route::Objects(Target {

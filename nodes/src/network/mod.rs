@@ -2,6 +2,7 @@
 //! Services, and what a pod sees of the network.
 
 pub mod ipam;
+pub mod pod;
 pub mod ports;
 pub mod routes;
 pub mod services;

@@ -31,6 +31,8 @@ pub struct Container {
     pub ready: bool,
     /// Results in a row, by kind of probe.
     pub probes: [Tally; 3],
+    /// The last words of the instance that is about to be told to have ended.
+    pub last_words: Box<str>,
 }
 
 /// The results of one probe.
@@ -114,6 +116,8 @@ pub struct Termination {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
+    /// Its last words.
+    pub message: Box<str>,
 }
 
 /// The waits between restarts and between pulls.
@@ -167,6 +171,7 @@ impl Termination {
             reason,
             started_at,
             finished_at,
+            message: Box::default(),
         }
     }
 
@@ -178,6 +183,7 @@ impl Termination {
             reason: "Unknown",
             started_at,
             finished_at,
+            message: Box::default(),
         }
     }
 }

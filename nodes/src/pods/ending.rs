@@ -55,6 +55,13 @@ impl Worker {
         out.push(Effect::Stop(at, grace));
     }
 
+    /// Stops a container within the grace period that its pod names.
+    pub(super) fn stop_with_own_grace(&mut self, at: usize, now: Moment, out: &mut Vec<Effect>) {
+        let seconds = self.pod.spec.termination_grace_period_seconds;
+        let grace = Duration::from_secs(u64::from(seconds.unwrap_or(DEFAULT_GRACE_SECONDS)));
+        self.stop(at, grace, now, out);
+    }
+
     /// The pod will not run any more by itself; sidecars end with it.
     pub(super) fn finish(&mut self, now: Moment, out: &mut Vec<Effect>) {
         let grace = Duration::from_secs(u64::from(

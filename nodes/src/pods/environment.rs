@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use coracle_api::kinds;
+use coracle_api::{Quantity, kinds};
 use coracle_client::ObjectApi;
 use serde::Deserialize;
 
-use super::view::{ContainerSpec, EnvSource, PodView, or_default};
-use crate::volumes::prepare::decode_secret;
+use super::view::{ContainerSpec, EnvSource, PodView, ResourceFieldRef, or_default};
+use crate::{config::Capacity, volumes::prepare::decode_secret};
 
 /// Whether a container's environment needs objects from the apiserver.
 #[must_use]
@@ -120,6 +120,7 @@ pub fn resolve(
     ip: Ipv4Addr,
     host_ip: Ipv4Addr,
     objects: &Objects,
+    capacity: &Capacity,
 ) -> Result<Vec<(String, String)>, String> {
     let mut env: Vec<(String, String)> = Vec::new();
     for from in &spec.env_from {
@@ -138,6 +139,10 @@ pub fn resolve(
     for variable in &spec.env {
         let value = match variable.value_from.as_deref() {
             None => Some(expand(&variable.value, &env)),
+            Some(EnvSource {
+                resource_field_ref: Some(reference),
+                ..
+            }) => Some(resource(reference, pod, spec, capacity)?),
             Some(source) => value_from(source, pod, ip, host_ip, objects)?,
         };
         env.extend(value.map(|value| (variable.name.to_string(), value)));
@@ -171,6 +176,52 @@ fn value_from(
             Err(format!("couldn't find key {key} in {kind} {namespace}/{name}"))
         }
     }
+}
+
+/// A request or limit, in units of the divisor and rounded up. A limit that is not set is the node's capacity.
+fn resource(
+    reference: &ResourceFieldRef,
+    pod: &PodView,
+    own: &ContainerSpec,
+    capacity: &Capacity,
+) -> Result<String, String> {
+    let spec = &pod.spec;
+    let mut all = spec.containers.iter().chain(&spec.init_containers);
+    let container = match &*reference.container_name {
+        "" => Some(own),
+        name => all.find(|container| *container.name == *name),
+    };
+    let container = container.ok_or_else(|| format!("container {:?} not found", reference.container_name))?;
+    let unsupported = || format!("unsupported container resource: {}", reference.resource);
+    let (kind, name) = reference.resource.split_once('.').ok_or_else(unsupported)?;
+    let node = match name {
+        "cpu" => capacity.cpu.as_str(),
+        "memory" => capacity.memory.as_str(),
+        "ephemeral-storage" => "0",
+        _ => return Err(unsupported()),
+    };
+    let limit = container.resources.limits.get(name);
+    let text = match kind {
+        "limits" => limit.unwrap_or(node),
+        // A request that is not set is the limit where there is one.
+        "requests" => container.resources.requests.get(name).or(limit).unwrap_or("0"),
+        _ => return Err(unsupported()),
+    };
+    let milli = |text: &str| {
+        let quantity = Quantity::parse(text).map_err(|error| error.to_string())?;
+        Ok::<_, String>(i128::from(quantity.whole()) * 1_000).map(|whole| match name {
+            "cpu" => i128::from(quantity.milli()),
+            _ => whole,
+        })
+    };
+    let divisor = match &*reference.divisor {
+        "" | "0" => 1_000,
+        text => milli(text)?,
+    };
+    if divisor <= 0 {
+        return Err(format!("invalid divisor {}", reference.divisor));
+    }
+    Ok(((milli(text)? + divisor - 1) / divisor).to_string())
 }
 
 fn field(pod: &PodView, path: &str, ip: Ipv4Addr, host_ip: Ipv4Addr) -> Result<String, String> {
@@ -253,24 +304,31 @@ mod tests {
             {"name":"APP","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['app']"}}},
             {"name":"HELLO","value":"hello $(POD)"},
             {"name":"KEY","valueFrom":{"configMapKeyRef":{"name":"cm","key":"k"}}},
-            {"name":"NONE","valueFrom":{"configMapKeyRef":{"name":"no","key":"k","optional":true}}}]}]}}"#,
+            {"name":"CPU","valueFrom":{"resourceFieldRef":{"resource":"requests.cpu","divisor":"1m"}}},
+            {"name":"MEMORY","valueFrom":{"resourceFieldRef":{"resource":"limits.memory","divisor":"1Mi"}}},
+            {"name":"CORES","valueFrom":{"resourceFieldRef":{"resource":"limits.cpu"}}},
+            {"name":"NONE","valueFrom":{"configMapKeyRef":{"name":"no","key":"k","optional":true}}}],
+            "resources":{"requests":{"cpu":"250m"},"limits":{"memory":"64Mi"}}}]}}"#,
         )
         .expect("pod");
         let spec = &pod.spec.containers[0];
         assert!(needs_objects(spec));
         let ip = Ipv4Addr::LOCALHOST;
         let mut objects = Objects::default();
-        let missing = resolve(&pod, spec, ip, ip, &objects);
+        let missing = resolve(&pod, spec, ip, ip, &objects, &Capacity::default());
         assert_eq!(missing, Err("couldn't find key k in ConfigMap ns/cm".to_owned()));
         objects
             .config_maps
             .insert("cm".into(), BTreeMap::from([("k".to_owned(), "v".to_owned())]));
-        let env = resolve(&pod, spec, ip, ip, &objects).expect("env");
+        let env = resolve(&pod, spec, ip, ip, &objects, &Capacity::default()).expect("env");
         let expected = [
             ("POD", "web"),
             ("APP", "eva"),
             ("HELLO", "hello web"),
             ("KEY", "v"),
+            ("CPU", "250"),
+            ("MEMORY", "64"),
+            ("CORES", "8"),
         ];
         assert_eq!(
             env,

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use coracle_runtime::Key;
@@ -19,7 +20,10 @@ use super::{environment::Objects, usage::NodeUsage};
 use crate::{
     logs::Log,
     probes::ProbeKind,
-    runtime::serving::{Bound, ListenError, Service},
+    runtime::{
+        program::Invocation,
+        serving::{Bound, ListenError, Service},
+    },
     volumes::{Volumes, prepare},
 };
 
@@ -49,13 +53,31 @@ pub enum Message {
     Ended(Instance, i32),
     /// A probe was answered.
     Probed(Instance, ProbeKind, Result<(), String>),
+    /// What was done after a container's start is done, or failed.
+    Started(Instance, Result<(), String>),
+    /// What was done before a container's end is done, or failed; this much of its grace period is left.
+    BeforeStop(Instance, Result<(), String>, Duration),
     /// Somebody wants to read a container's log.
     FindLog(LogQuery, oneshot::Sender<Result<Arc<Log>, QueryError>>),
+    /// Somebody wants to run a command in a container, or to join the one that runs.
+    Enter(LogQuery, oneshot::Sender<Result<Entered, QueryError>>),
+    /// The same, with what the environment refers to.
+    EnterWith(
+        Instance,
+        Result<Objects, String>,
+        oneshot::Sender<Result<Entered, QueryError>>,
+    ),
     /// Somebody wants to know what is used.
     Measure(oneshot::Sender<Vec<NodeUsage>>),
 }
 
-/// Which log to read.
+/// The way into a container.
+pub struct Entered {
+    /// What a command is given there.
+    pub invocation: Arc<Invocation>,
+}
+
+/// Which log to read, or which container to enter.
 #[derive(Clone, Debug, Default)]
 pub struct LogQuery {
     /// The pod's namespace.

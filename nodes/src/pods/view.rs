@@ -8,6 +8,7 @@ use coracle_runtime::Project;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::hooks::{Lifecycle, MessagePolicy};
 use crate::probes::ProbeSpec;
 
 /// A pod as its node sees it.
@@ -71,6 +72,35 @@ pub struct Spec {
     /// What containers mount.
     #[serde(deserialize_with = "or_default")]
     pub volumes: Box<[VolumeSpec]>,
+    /// The host name, where it is not the pod's name.
+    #[serde(deserialize_with = "or_default")]
+    pub hostname: Box<str>,
+    /// The headless Service that gives the pod a name.
+    #[serde(deserialize_with = "or_default")]
+    pub subdomain: Box<str>,
+    /// More lines of /etc/hosts.
+    #[serde(deserialize_with = "or_default")]
+    pub host_aliases: Box<[HostAlias]>,
+}
+
+/// A line of /etc/hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct HostAlias {
+    /// The address.
+    pub ip: Box<str>,
+    /// Its names.
+    #[serde(deserialize_with = "or_default")]
+    pub hostnames: Box<[Box<str>]>,
+}
+
+impl Meta {
+    /// The host name of a pod that names none: its own, as far as a label goes.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        const LONGEST: usize = 63;
+        self.name[..self.name.len().min(LONGEST)].trim_end_matches(['-', '.'])
+    }
 }
 
 /// What happens when a container ends.
@@ -122,6 +152,23 @@ pub struct ContainerSpec {
     /// For the quality of service class.
     #[serde(deserialize_with = "or_default")]
     pub resources: Resources,
+    /// Whether its main command reads what is typed.
+    #[serde(deserialize_with = "or_default")]
+    pub stdin: bool,
+    /// Whether its input ends when the first who is attached goes.
+    #[serde(deserialize_with = "or_default")]
+    pub stdin_once: bool,
+    /// Whether it has a terminal.
+    #[serde(deserialize_with = "or_default")]
+    pub tty: bool,
+    /// What is done after its start and before its end.
+    pub lifecycle: Option<Box<Lifecycle>>,
+    /// The file of its last words; empty for the usual one.
+    #[serde(deserialize_with = "or_default")]
+    pub termination_message_path: Box<str>,
+    /// What becomes of its last words.
+    #[serde(deserialize_with = "or_default")]
+    pub termination_message_policy: MessagePolicy,
 }
 
 /// Requests and limits.
@@ -159,6 +206,22 @@ pub struct EnvSource {
     pub config_map_key_ref: Option<KeyRef>,
     /// A key of a Secret.
     pub secret_key_ref: Option<KeyRef>,
+    /// A request or limit of a container.
+    pub resource_field_ref: Option<ResourceFieldRef>,
+}
+
+/// A request or limit of a container.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceFieldRef {
+    /// The container; empty for the one that the variable is of.
+    #[serde(deserialize_with = "or_default")]
+    pub container_name: Box<str>,
+    /// For example `limits.cpu`.
+    pub resource: Box<str>,
+    /// The unit; empty for 1.
+    #[serde(deserialize_with = "or_default")]
+    pub divisor: Box<str>,
 }
 
 /// A field of the pod.
@@ -385,23 +448,16 @@ pub struct LastTermination {
     pub exit_code: i32,
 }
 
-/// The quality of service class, by upstream's rules over CPU and memory.
-#[must_use]
-pub fn qos_class(spec: &Spec) -> &'static str {
-    let all = || spec.init_containers.iter().chain(&spec.containers);
-    let set = |labels: &Labels| ["cpu", "memory"].iter().any(|name| labels.get(name).is_some());
-    if !all().any(|container| set(&container.resources.requests) || set(&container.resources.limits)) {
-        return "BestEffort";
+impl PodView {
+    /// A container by its place: init containers, then the others.
+    #[must_use]
+    pub fn container(&self, at: usize) -> Option<&ContainerSpec> {
+        let init = &self.spec.init_containers;
+        match at.checked_sub(init.len()) {
+            None => init.get(at),
+            Some(main) => self.spec.containers.get(main),
+        }
     }
-    let guaranteed = all().all(|container| {
-        let Resources { requests, limits } = &container.resources;
-        ["cpu", "memory"].iter().all(|name| {
-            limits
-                .get(name)
-                .is_some_and(|limit| requests.get(name).is_none_or(|request| request == limit))
-        })
-    });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
 }
 
 impl Project for PodView {
@@ -420,23 +476,6 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quality_of_service_follows_requests_and_limits() {
-        let check = |containers: &str, expected: &str| {
-            let spec: Spec =
-                serde_json::from_str(&format!(r#"{{"containers":[{containers}]}}"#)).expect("spec");
-            assert_eq!(qos_class(&spec), expected, "{containers}");
-        };
-        let full = r#"{"name":"a","resources":{"limits":{"cpu":"1","memory":"1Gi"}}}"#;
-        check(r#"{"name":"a"}"#, "BestEffort");
-        check(
-            r#"{"name":"a","resources":{"requests":{"cpu":"1"}}}"#,
-            "Burstable",
-        );
-        check(full, "Guaranteed");
-        check(&format!(r#"{full},{{"name":"b"}}"#), "Burstable");
-    }
 
     #[test]
     fn nulls_and_strangers_are_read_over() {

@@ -358,7 +358,8 @@ impl Worker {
         if container.instance != instance {
             return;
         }
-        let termination = Termination::new(exit_code, since.wall, now.wall);
+        let mut termination = Termination::new(exit_code, since.wall, now.wall);
+        termination.message = std::mem::take(&mut container.last_words);
         let wait = container.crash(
             termination.clone(),
             now.elapsed.saturating_sub(since.elapsed),

@@ -1,6 +1,9 @@
-//! Probes: whether a container has started, lives, and is ready, asked over the network from the node's address.
+//! Probes: whether a container has started, lives, and is ready, asked over the network from the node's address, or by a
+//! command, which is the manager's to run.
 //!
 //! Asking is done here; when to ask and what an answer means is the pod worker's.
+
+mod grpc;
 
 use std::{io, net::Ipv4Addr, time::Duration};
 
@@ -22,6 +25,10 @@ pub struct ProbeSpec {
     pub http_get: Option<HttpGet>,
     /// A connection that must be taken.
     pub tcp_socket: Option<TcpSocket>,
+    /// A command that must end with code 0.
+    pub exec: Option<Command>,
+    /// A health check by gRPC that must answer SERVING.
+    pub grpc: Option<Grpc>,
     /// Seconds from the container's start to the first time.
     #[serde(deserialize_with = "or_default")]
     pub initial_delay_seconds: u32,
@@ -56,6 +63,26 @@ pub struct HttpGet {
 pub struct TcpSocket {
     /// Where to.
     pub port: PortRef,
+}
+
+/// A command in the container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Command {
+    /// Its words; no shell reads them.
+    #[serde(deserialize_with = "or_default")]
+    pub command: Box<[String]>,
+}
+
+/// A health check of grpc.health.v1.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Grpc {
+    /// Where to; a number.
+    pub port: u16,
+    /// Which service; empty for the whole server.
+    #[serde(deserialize_with = "or_default")]
+    pub service: Box<str>,
 }
 
 /// A port by number or by name.
@@ -133,42 +160,77 @@ impl ProbeSpec {
         Duration::from_secs(u64::from(self.timeout_seconds.max(1)))
     }
 
-    /// What is asked; `None` where this kind of question is not supported.
+    /// What is asked; `None` where the probe names nothing.
     #[must_use]
     pub fn question(&self, container: &ContainerSpec) -> Option<Question> {
-        let (port, path) = match (&self.http_get, &self.tcp_socket) {
-            (Some(get), _) => (
-                &get.port,
-                Some(if get.path.is_empty() {
-                    "/".into()
-                } else {
-                    get.path.clone()
-                }),
-            ),
-            (None, Some(tcp)) => (&tcp.port, None),
-            (None, None) => return None,
-        };
-        let number = match port {
-            PortRef::Number(number) => *number,
-            PortRef::Name(name) => {
-                let named = container.ports.iter().find(|port| port.name == *name);
-                named.map_or_else(|| name.parse().unwrap_or_default(), |port| port.container_port)
-            }
-        };
-        Some(Question { port: number, path })
+        Question::of(
+            self.http_get.as_ref(),
+            self.tcp_socket.as_ref(),
+            self.exec.as_ref(),
+            container,
+        )
+        .or_else(|| {
+            let grpc = self.grpc.as_ref()?;
+            Some(Question::Grpc {
+                port: grpc.port,
+                service: grpc.service.clone(),
+            })
+        })
     }
 }
 
 /// What to ask a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    port: u16,
-    /// `None` where a connection is enough.
-    path: Option<Box<str>>,
+pub enum Question {
+    /// A request for a path.
+    Http {
+        /// Where to.
+        port: u16,
+        /// What for.
+        path: Box<str>,
+    },
+    /// A connection.
+    Tcp {
+        /// Where to.
+        port: u16,
+    },
+    /// A health check.
+    Grpc {
+        /// Where to.
+        port: u16,
+        /// Which service.
+        service: Box<str>,
+    },
+    /// A command, which the container's own shell runs.
+    Command(Box<[String]>),
 }
 
 impl Question {
-    /// Asks. The error is the text that the event shows.
+    /// The question of a probe or hook.
+    #[must_use]
+    pub fn of(
+        http_get: Option<&HttpGet>,
+        tcp_socket: Option<&TcpSocket>,
+        exec: Option<&Command>,
+        container: &ContainerSpec,
+    ) -> Option<Self> {
+        if let Some(exec) = exec {
+            return Some(Self::Command(exec.command.clone()));
+        }
+        if let Some(get) = http_get {
+            let path = if get.path.is_empty() {
+                "/".into()
+            } else {
+                get.path.clone()
+            };
+            let port = get.port.number(container);
+            return Some(Self::Http { port, path });
+        }
+        let port = tcp_socket?.port.number(container);
+        Some(Self::Tcp { port })
+    }
+
+    /// Asks over the network. The error is the text that the event shows.
     ///
     /// # Errors
     /// What went wrong, in upstream's words.
@@ -179,40 +241,64 @@ impl Question {
         to: Ipv4Addr,
         timeout: Duration,
     ) -> Result<(), String> {
+        let asking = async {
+            match self {
+                Self::Http { port, path } => http(env, from, to, *port, path).await,
+                Self::Tcp { port } => dial(env, Some(from), to, *port)
+                    .await
+                    .map(drop)
+                    .map_err(|error| refused(to, *port, &error)),
+                Self::Grpc { port, service } => grpc::check(env, from, to, *port, service).await,
+                // It is not the network's to answer.
+                Self::Command(_) => Err("a command is not asked over the network".to_owned()),
+            }
+        };
         let clock = &env.cluster_clock;
-        match clock.timeout(timeout, self.ask_forever(env, from, to)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(format!(
-                "no answer from {to}:{} in {} s",
-                self.port,
-                timeout.as_secs()
-            )),
+        clock.timeout(timeout, asking).await.unwrap_or_else(|_| {
+            let port = match self {
+                Self::Http { port, .. } | Self::Tcp { port } | Self::Grpc { port, .. } => *port,
+                Self::Command(_) => 0,
+            };
+            Err(format!("no answer from {to}:{port} in {} s", timeout.as_secs()))
+        })
+    }
+}
+
+impl PortRef {
+    fn number(&self, container: &ContainerSpec) -> u16 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Name(name) => {
+                let named = container.ports.iter().find(|port| port.name == *name);
+                named.map_or_else(|| name.parse().unwrap_or_default(), |port| port.container_port)
+            }
         }
     }
+}
 
-    async fn ask_forever(&self, env: &Env, from: Ipv4Addr, to: Ipv4Addr) -> Result<(), String> {
-        let failed = |error: io::Error| format!("dial tcp {to}:{}: {error}", self.port);
-        let mut io = dial(env, Some(from), to, self.port).await.map_err(failed)?;
-        let Some(path) = &self.path else { return Ok(()) };
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {to}:{}\r\nUser-Agent: kube-probe/1.33\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-            self.port
-        );
-        io.write_all(request.as_bytes()).await.map_err(failed)?;
-        let mut answer = Vec::new();
-        io.take(MAX_ANSWER_BYTES)
-            .read_to_end(&mut answer)
-            .await
-            .map_err(failed)?;
-        let status = answer
-            .split(|&byte| byte == b' ')
-            .nth(1)
-            .and_then(|code| std::str::from_utf8(code).ok());
-        match status.and_then(|code| code.parse::<u16>().ok()) {
-            Some(200..=399) => Ok(()),
-            Some(code) => Err(format!("HTTP probe failed with statuscode: {code}")),
-            None => Err(format!("{to}:{} did not answer with HTTP", self.port)),
-        }
+fn refused(to: Ipv4Addr, port: u16, error: &io::Error) -> String {
+    format!("dial tcp {to}:{port}: {error}")
+}
+
+async fn http(env: &Env, from: Ipv4Addr, to: Ipv4Addr, port: u16, path: &str) -> Result<(), String> {
+    let failed = |error: io::Error| refused(to, port, &error);
+    let mut io = dial(env, Some(from), to, port).await.map_err(failed)?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {to}:{port}\r\nUser-Agent: kube-probe/1.33\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    );
+    io.write_all(request.as_bytes()).await.map_err(failed)?;
+    let mut answer = Vec::new();
+    io.take(MAX_ANSWER_BYTES)
+        .read_to_end(&mut answer)
+        .await
+        .map_err(failed)?;
+    let status = answer
+        .split(|&byte| byte == b' ')
+        .nth(1)
+        .and_then(|code| std::str::from_utf8(code).ok());
+    match status.and_then(|code| code.parse::<u16>().ok()) {
+        Some(200..=399) => Ok(()),
+        Some(code) => Err(format!("HTTP probe failed with statuscode: {code}")),
+        None => Err(format!("{to}:{port} did not answer with HTTP")),
     }
 }

@@ -4,7 +4,9 @@
 //! listens. When containers start, restart and end is decided in [`crate::pods`].
 
 pub mod catalog;
+pub mod console;
 pub mod http;
+pub mod life;
 pub mod meter;
 pub mod program;
 pub mod programs;
@@ -80,6 +82,7 @@ pub fn command(
     match word.rsplit('/').next() {
         Some("true") => Some((programs::find("exit")?, vec!["0".to_owned()])),
         Some("false") => Some((programs::find("exit")?, vec!["1".to_owned()])),
+        Some(name) if programs::is_applet(name) => Some((programs::applet(), words)),
         _ => Some((programs::find(word)?, arguments.to_vec())),
     }
 }
@@ -120,6 +123,12 @@ mod tests {
         );
         check("busybox", &["echo"], &["a", "b"], Some(("echo", &["a", "b"])));
         check("ubuntu", &["/bin/false"], &[], Some(("exit", &["1"])));
+        check(
+            "busybox",
+            &["/bin/ls"],
+            &["-l"],
+            Some(("applet", &["/bin/ls", "-l"])),
+        );
         check("ubuntu", &[], &[], None);
         check("ubuntu", &["java"], &[], None);
         check(

@@ -4,12 +4,17 @@
 //! costs a timer and serving costs a task per port, and both are the runtime's, so that a program that does nothing
 //! costs nothing.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
-use coracle_service::Clock;
+use coracle_service::{Clock, Env};
+use futures::future::BoxFuture;
 
-use super::serving::Service;
-use crate::{logs::Log, volumes::Files};
+use super::{life::Life, serving::Service};
+use crate::{logs::Log, network::pod::PodNetwork, pods::view::HostAlias, volumes::Files};
 
 /// The pod that a program runs in, as the program may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,14 @@ pub struct PodIdentity {
     pub node: Arc<str>,
     /// status.podIP
     pub ip: Ipv4Addr,
+    /// What `hostname` answers.
+    pub hostname: Box<str>,
+    /// spec.subdomain; empty for none.
+    pub subdomain: Box<str>,
+    /// spec.hostAliases
+    pub host_aliases: Box<[HostAlias]>,
+    /// Whom the pod asks for names.
+    pub name_server: Option<IpAddr>,
 }
 
 /// How a program is started.
@@ -39,11 +52,23 @@ pub struct Invocation {
     /// The ports that the image's configuration exposes.
     pub ports: &'static [u16],
     /// The container's file system.
-    pub files: Files,
+    pub files: Arc<Files>,
     /// The container's log.
     pub log: Arc<Log>,
     /// The cluster's time.
     pub clock: Clock,
+    /// The node's surroundings.
+    pub surroundings: Env,
+    /// How the pod reaches out.
+    pub network: Arc<dyn PodNetwork>,
+    /// Its processes and its end.
+    pub life: Arc<Life>,
+    /// Whether its main command reads what is typed.
+    pub stdin: bool,
+    /// Whether its input ends when the first who is attached goes.
+    pub stdin_once: bool,
+    /// Whether its main command has a terminal.
+    pub tty: bool,
 }
 
 impl Invocation {
@@ -113,6 +138,8 @@ pub enum Run {
     Idle,
     /// Step by step.
     Script(Vec<Step>),
+    /// Until this is done; it answers the code. It is dropped when the container ends.
+    Task(BoxFuture<'static, i32>),
     /// Answer connections on ports of the pod's address.
     Serve {
         /// All of them, or the program fails.

@@ -1,8 +1,9 @@
-//! What a node serves: logs, dials and statistics by gRPC, to the apiserver alone, and its health to anybody.
+//! What a node serves: logs, commands, dials and statistics by gRPC, to the apiserver alone, and its health to anybody.
 //!
 //! One listener per node, on the node's own address; all share one service, since the manager knows the pods of all.
 
 mod dial;
+mod exec;
 mod logs;
 mod statistics;
 
@@ -13,7 +14,8 @@ use std::{net::Ipv4Addr, pin::Pin, sync::Arc};
 
 use axum::Router;
 use coracle_proto::v1::{
-    DialRequest, DialResponse, GetStatisticsRequest, GetStatisticsResponse, LogsRequest, LogsResponse,
+    DialRequest, DialResponse, ExecRequest, ExecResponse, GetStatisticsRequest, GetStatisticsResponse,
+    LogsRequest, LogsResponse,
     node_service_server::{NodeService, NodeServiceServer},
 };
 use coracle_service::{Env, Health, Peer};
@@ -57,6 +59,7 @@ impl Server {
 impl NodeService for Server {
     type LogsStream = Answers<LogsResponse>;
     type DialStream = Answers<DialResponse>;
+    type ExecStream = Answers<ExecResponse>;
 
     async fn logs(&self, request: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
         authorize(&request)?;
@@ -69,6 +72,14 @@ impl NodeService for Server {
     ) -> Result<Response<Self::DialStream>, Status> {
         authorize(&request)?;
         self.stream_dial(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn exec(
+        &self,
+        request: Request<Streaming<ExecRequest>>,
+    ) -> Result<Response<Self::ExecStream>, Status> {
+        authorize(&request)?;
+        self.stream_exec(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_statistics(

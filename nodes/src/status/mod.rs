@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::pods::{
     container::{Container, State, Termination},
-    view::qos_class,
+    quality::qos_class,
     worker::{Stage, Worker},
 };
 
@@ -205,20 +205,24 @@ fn conditions(worker: &Worker) -> [Condition; 5] {
     ]
 }
 
-fn container_status(worker: &Worker, at: usize) -> ContainerStatus<'_> {
-    let (spec, container) = (worker.spec(at), &worker.containers[at]);
-    let id = |instance: u32| {
-        let uid = worker.pod.metadata.uid.replace('-', "");
-        format!("{RUNTIME}://{uid}{at:02x}{instance:08x}")
-    };
-    let ended = |termination: &Termination, instance| Detail {
+fn container_id(worker: &Worker, at: usize, instance: u32) -> String {
+    let uid = worker.pod.metadata.uid.replace('-', "");
+    format!("{RUNTIME}://{uid}{at:02x}{instance:08x}")
+}
+
+fn ended<'a>(worker: &Worker, at: usize, termination: &'a Termination, instance: u32) -> Detail<'a> {
+    Detail {
         exit_code: Some(termination.exit_code),
         reason: Some(termination.reason),
+        message: &termination.message,
         started_at: Some(Seconds(termination.started_at)),
         finished_at: Some(Seconds(termination.finished_at)),
-        container_id: Some(id(instance)),
-        ..Detail::default()
-    };
+        container_id: Some(container_id(worker, at, instance)),
+    }
+}
+
+fn container_status(worker: &Worker, at: usize) -> ContainerStatus<'_> {
+    let (spec, container) = (worker.spec(at), &worker.containers[at]);
     let state = match &container.state {
         State::Waiting(waiting) => (
             "waiting",
@@ -242,7 +246,7 @@ fn container_status(worker: &Worker, at: usize) -> ContainerStatus<'_> {
                 ..Detail::default()
             },
         ),
-        State::Ended(termination) => ("terminated", ended(termination, container.instance)),
+        State::Ended(termination) => ("terminated", ended(worker, at, termination, container.instance)),
     };
     let has_id = container.has_run();
     // While it waits to be started again, the instance that ended is still the present one.
@@ -254,7 +258,7 @@ fn container_status(worker: &Worker, at: usize) -> ContainerStatus<'_> {
     let last = container
         .last
         .as_deref()
-        .map(|last| ("terminated", ended(last, previous)));
+        .map(|last| ("terminated", ended(worker, at, last, previous)));
     ContainerStatus {
         name: &spec.name,
         state: BTreeMap::from([state]),
@@ -267,7 +271,7 @@ fn container_status(worker: &Worker, at: usize) -> ContainerStatus<'_> {
         } else {
             String::new()
         },
-        container_id: has_id.then(|| id(container.instance)),
+        container_id: has_id.then(|| container_id(worker, at, container.instance)),
         started: container.started && container.is_live(),
     }
 }

@@ -6,12 +6,12 @@
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use coracle_client::volume::{Error, NfsVolume};
+use coracle_client::volume::{Attributes, Error, NfsVolume};
 use coracle_service::{Env, Identity, connect};
 use parking_lot::Mutex;
 use tonic::transport::Channel;
 
-use super::{MAX_FILE_BYTES, Store};
+use super::{MAX_FILE_BYTES, Stat, Store};
 
 /// How long an attempt to mount may take.
 const MOUNT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,11 +101,67 @@ impl Store for NfsStore {
             outcome => outcome.map_err(to_io),
         }
     }
+
+    async fn stat(&self, path: &str) -> io::Result<Stat> {
+        self.volume.attributes(path).await.map(stat).map_err(to_io)
+    }
+
+    async fn list(&self, path: &str) -> io::Result<Vec<(String, Stat)>> {
+        let entries = self.volume.list(path).await.map_err(to_io)?;
+        Ok(entries
+            .into_iter()
+            .map(|(name, found)| (name, stat(found)))
+            .collect())
+    }
+
+    async fn create_directory(&self, path: &str) -> io::Result<()> {
+        self.volume.create_directory(path).await.map_err(to_io)
+    }
+
+    async fn remove(&self, path: &str) -> io::Result<()> {
+        let found = self.volume.attributes(path).await.map_err(to_io)?;
+        let removed = match found.is_directory {
+            true => self.volume.remove_directory(path).await,
+            false => self.volume.remove_file(path).await,
+        };
+        removed.map_err(to_io)
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.volume.rename(from, to).await.map_err(to_io)
+    }
+
+    async fn read_at(&self, path: &str, offset: u64, limit: usize) -> io::Result<Vec<u8>> {
+        let mut file = self.volume.open(path, false).await.map_err(to_io)?;
+        file.read_at(offset, limit as u64).await.map_err(to_io)
+    }
+
+    async fn append(&self, path: &str, contents: Vec<u8>) -> io::Result<()> {
+        self.volume.append(path, contents).await.map_err(to_io)
+    }
+
+    async fn truncate(&self, path: &str) -> io::Result<()> {
+        let mut file = self.volume.open(path, true).await.map_err(to_io)?;
+        file.set_size(0).await.map_err(to_io)
+    }
+}
+
+fn stat(found: Attributes) -> Stat {
+    Stat {
+        is_directory: found.is_directory,
+        size_bytes: found.size_bytes,
+        mode: found.mode & 0o7777,
+        modified_ns: found.modified_ns,
+    }
 }
 
 fn to_io(error: Error) -> io::Error {
     let kind = match &error {
-        Error::NotFound { .. } | Error::IsDirectory { .. } => io::ErrorKind::NotFound,
+        Error::NotFound { .. } => io::ErrorKind::NotFound,
+        Error::Exists { .. } => io::ErrorKind::AlreadyExists,
+        Error::NotDirectory { .. } => io::ErrorKind::NotADirectory,
+        Error::IsDirectory { .. } => io::ErrorKind::IsADirectory,
+        Error::NotEmpty { .. } => io::ErrorKind::DirectoryNotEmpty,
         Error::NoSpace { .. } => io::ErrorKind::StorageFull,
         Error::InvalidPath { .. } => io::ErrorKind::InvalidInput,
         _ => io::ErrorKind::Other,

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use coracle_proto::v1::node_service_server::{NodeService, NodeServiceServer};
 use coracle_proto::v1::{
-    DialRequest, DialResponse, GetStatisticsRequest, GetStatisticsResponse, LogsRequest, LogsResponse,
+    DialRequest, DialResponse, ExecRequest, ExecResponse, GetStatisticsRequest, GetStatisticsResponse,
+    LogsRequest, LogsResponse,
 };
 use coracle_service::serve::{self, Limits};
 use futures::stream::{self, BoxStream};
@@ -17,6 +18,7 @@ struct Node;
 #[tonic::async_trait]
 impl NodeService for Node {
     type LogsStream = BoxStream<'static, Result<LogsResponse, Status>>;
+    type ExecStream = BoxStream<'static, Result<ExecResponse, Status>>;
     type DialStream = BoxStream<'static, Result<DialResponse, Status>>;
 
     async fn logs(
@@ -45,6 +47,13 @@ impl NodeService for Node {
         _: tonic::Request<Streaming<DialRequest>>,
     ) -> Result<tonic::Response<Self::DialStream>, Status> {
         Err(Status::unimplemented("no dialing here"))
+    }
+
+    async fn exec(
+        &self,
+        _: tonic::Request<Streaming<ExecRequest>>,
+    ) -> Result<tonic::Response<Self::ExecStream>, Status> {
+        Err(Status::unimplemented("nothing runs here"))
     }
 
     async fn get_statistics(

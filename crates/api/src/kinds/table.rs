@@ -109,6 +109,7 @@ rows! {
 
 const META_FIELDS: &[&str] = &["metadata.name", "metadata.namespace"];
 const CLUSTER_FIELDS: &[&str] = &["metadata.name"];
+const PROXY_VERBS: &[&str] = &["create", "delete", "get", "patch", "update"];
 const READ_WRITE: &[&str] = &["get", "patch", "update"];
 
 const fn own(name: &'static str, kind: &'static str, verbs: &'static [&'static str]) -> Subresource {

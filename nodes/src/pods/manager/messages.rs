@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use coracle_runtime::Key;
 
-use super::{Entry, Manager};
+use super::{Entry, Manager, hooks::Asking};
 use crate::{
     logs::Log,
     pods::{
@@ -39,10 +39,14 @@ impl Manager {
             Message::Probed(of, kind, answer) => self.drive_pod(&of.uid, |worker, now, out| {
                 worker.probed(of.container, of.instance, kind, answer, now, out);
             }),
+            Message::Started(of, outcome) => self.started_with(&of, outcome),
+            Message::BeforeStop(of, outcome, left) => self.stopped_with(&of, outcome, left),
             Message::FindLog(query, reply) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.find_log(&query));
             }
+            Message::Enter(query, reply) => self.enter(&query, reply),
+            Message::EnterWith(of, objects, reply) => self.enter_with(&of, objects, reply),
             Message::Measure(reply) => {
                 let _ = reply.send(self.measure());
             }
@@ -80,16 +84,22 @@ impl Manager {
         let Some(home) = self.homes.get(&entry.worker.pod.spec.node_name) else {
             return;
         };
-        let (from, to, timeout) = (home.ip, identity.ip, probe.timeout());
+        let asking = Asking {
+            env: self.parts.env.clone(),
+            sender: self.sender.clone(),
+            from: home.ip,
+            to: identity.ip,
+            container: LogQuery::of(&entry.worker, container),
+            timeout: probe.timeout(),
+        };
         let of = Instance {
             uid: Arc::clone(uid),
             container,
             instance,
         };
-        let (env, sender) = (self.parts.env.clone(), self.sender.clone());
         self.parts.env.spawn.task("probe", async move {
-            let answer = question.ask(&env, from, to, timeout).await;
-            let _ = sender.send(Message::Probed(of, kind, answer)).await;
+            let answer = asking.ask(&question).await;
+            let _ = asking.sender.send(Message::Probed(of, kind, answer)).await;
         });
     }
 
@@ -114,11 +124,15 @@ impl Manager {
         nodes.map(|(name, pods)| NodeUsage::new(name, pods)).collect()
     }
 
-    fn find_log(&self, query: &LogQuery) -> Result<Arc<Log>, QueryError> {
+    pub(super) fn find_pod(&self, query: &LogQuery) -> Result<(&Arc<str>, &Entry), QueryError> {
         let key = Key::new(&query.namespace, &query.pod);
         let found = self.names.get(&key).and_then(|uid| self.pods.get_key_value(uid));
         let found = found.filter(|(uid, _)| query.uid.is_empty() || ***uid == *query.uid);
-        let (uid, entry) = found.ok_or_else(|| QueryError::NoPod(query.pod.clone()))?;
+        found.ok_or_else(|| QueryError::NoPod(query.pod.clone()))
+    }
+
+    fn find_log(&self, query: &LogQuery) -> Result<Arc<Log>, QueryError> {
+        let (uid, entry) = self.find_pod(query)?;
         let at = find_container(entry, query)?;
         let (name, container) = (&entry.worker.spec(at).name, &entry.worker.containers[at]);
         let missing = |text: String| QueryError::NoInstance(text);
@@ -162,7 +176,7 @@ impl Manager {
     }
 }
 
-fn find_container(entry: &Entry, query: &LogQuery) -> Result<usize, QueryError> {
+pub(super) fn find_container(entry: &Entry, query: &LogQuery) -> Result<usize, QueryError> {
     let worker = &entry.worker;
     let (init_count, count) = (worker.init_count(), worker.containers.len());
     let (pod, container) = (&query.pod, &query.container);

@@ -2,8 +2,11 @@
 //!
 //! Level-driven: it compares what the cache shows with what it drives, whatever happened in between. Each round ends
 //! with one write of the journal and one wake of the outbox, so that a thousand pods cost hardly more than one.
-//! Parts: `observe` (pods and ranges that come and go), `start` and `stop` (containers), `messages` (what tasks tell).
+//! Parts: `observe` (pods and ranges that come and go), `start` and `stop` (containers), `enter` and `hooks` (commands in containers),
+//! `messages` (what tasks tell).
 
+mod enter;
+mod hooks;
 mod messages;
 mod observe;
 mod start;
@@ -35,8 +38,9 @@ use crate::{
     agent::view::NodeView,
     config::Config,
     logs::{Log, Logs},
-    network::ipam::Ipam,
+    network::{ipam::Ipam, pod::PodNetwork},
     runtime::{
+        life::Life,
         program::{PodIdentity, Step},
         serving::{Service, Serving},
     },
@@ -66,6 +70,8 @@ pub struct Parts {
     pub journal: Journal,
     /// Where its pods write.
     pub logs: Arc<Logs>,
+    /// How programs reach out.
+    pub network: Arc<dyn PodNetwork>,
     /// How it finds volumes.
     pub preparer: Preparer,
     /// Where statuses go.
@@ -125,12 +131,18 @@ struct Process {
     activity: Activity,
     /// Who answers its connections, where it has any.
     service: Option<Arc<dyn Service>>,
+    /// Once something needed it.
+    life: Option<Arc<Life>>,
+    /// What is done before its end has begun, or there is no such thing.
+    is_ending: bool,
 }
 
 enum Activity {
     Idle,
     /// The steps still to come, last first.
     Script(Vec<Step>),
+    /// Ended by the end of its life.
+    Task,
     Serving(Arc<Serving>),
 }
 

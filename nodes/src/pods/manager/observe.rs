@@ -103,7 +103,7 @@ impl Manager {
             if let Activity::Serving(serving) = &process.activity {
                 serving.kill();
             }
-            process.log.end();
+            process.end();
         }
         let spec = &entry.worker.pod.spec;
         // One that has just come out of a reboot may have its address in the record alone.

@@ -1,6 +1,6 @@
 //! Giving a pod its address and volumes, and starting its containers.
 
-use std::{io, net::Ipv4Addr, sync::Arc};
+use std::{io, sync::Arc};
 
 use super::{Activity, Manager, Process};
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
         program::{Invocation, PodIdentity, Program, Run, Step, Usage},
         serving,
     },
-    volumes::{Files, local::LocalStore},
 };
 
 /// The code of a program that does not understand its arguments.
@@ -71,10 +70,24 @@ impl Manager {
         if let Some(ip) = ip {
             let (meta, node) = (&pod.metadata, Arc::clone(&home.name));
             let (name, namespace) = (meta.name.clone(), meta.namespace.clone());
+            let spec = &pod.spec;
+            let hostname = if spec.hostname.is_empty() {
+                meta.hostname()
+            } else {
+                &spec.hostname
+            };
             entry.identity = Some(Arc::new(PodIdentity {
                 name,
                 namespace,
                 uid: Arc::clone(uid),
+                hostname: if spec.host_network {
+                    node.as_ref().into()
+                } else {
+                    hostname.into()
+                },
+                subdomain: spec.subdomain.clone(),
+                host_aliases: spec.host_aliases.clone(),
+                name_server: self.parts.network.name_server(),
                 node,
                 ip,
             }));
@@ -153,46 +166,28 @@ impl Manager {
                 return self.cannot_start(uid, container, Reason::InvalidImageName, &message);
             }
         };
-        let Some(identity) = entry.identity.clone() else {
-            return;
-        };
-        let host_ip = self
-            .homes
-            .get(&entry.worker.pod.spec.node_name)
-            .map_or(Ipv4Addr::UNSPECIFIED, |home| home.ip);
-        let env = match environment::resolve(&entry.worker.pod, spec, identity.ip, host_ip, objects) {
-            Ok(env) => env,
+        let prepared = match self.prepared(uid, container, objects) {
+            Ok(prepared) => prepared,
             Err(message) => {
                 return self.cannot_start(uid, container, Reason::CreateContainerConfigError, &message);
             }
         };
+        let Some(entry) = self.pods.get(uid) else { return };
+        let spec = entry.worker.spec(container);
         let expand = |words: &[String]| {
+            let words = words.iter();
             words
-                .iter()
-                .map(|word| environment::expand(word, &env))
+                .map(|word| environment::expand(word, &prepared.env))
                 .collect::<Vec<_>>()
         };
         let command = runtime::command(image, &expand(&spec.command), &expand(&spec.args));
-        let instance = entry.worker.containers[container].instance;
-        let own = self
-            .parts
-            .preparer
-            .pod_folder(uid)
-            .join("rootfs")
-            .join(format!("{}-{instance}", spec.name));
-        let log = self.parts.logs.log(uid, &spec.name, instance);
+        let arguments = command.as_ref().map(|(_, arguments)| arguments.clone());
+        let log = Arc::clone(&prepared.log);
         let invocation = Invocation {
-            pod: identity,
             image: (reference.repository, reference.tag),
-            arguments: command
-                .as_ref()
-                .map(|(_, arguments)| arguments.clone())
-                .unwrap_or_default(),
-            env,
+            arguments: arguments.unwrap_or_default(),
             ports: image.map_or(&[], |image| image.ports),
-            files: Files::new(LocalStore::new(own, self.parts.env.spawn), spec, &entry.volumes),
-            log: Arc::clone(&log),
-            clock: self.parts.env.cluster_clock.clone(),
+            ..prepared
         };
         self.introduce(uid, container, image, command.is_some());
         let program = command.map(|(program, _)| program);
@@ -240,23 +235,6 @@ impl Manager {
             );
             self.tell(uid, normal("SimulatedIdle", message));
         }
-        for kind in ProbeKind::ALL {
-            if kind.of(spec).is_some_and(|probe| probe.question(spec).is_none()) {
-                let message = format!(
-                    "{} probe of container {} is neither httpGet nor tcpSocket: it counts as passed",
-                    kind.name(),
-                    spec.name
-                );
-                self.tell(
-                    uid,
-                    Note {
-                        warning: true,
-                        reason: "UnsupportedProbe",
-                        message,
-                    },
-                );
-            }
-        }
     }
 
     fn execute(
@@ -276,7 +254,7 @@ impl Manager {
             instance: entry.worker.containers[container].instance,
         };
         let must_end = container < entry.worker.init_count() && !entry.worker.is_sidecar(container);
-        let ip = invocation.pod.ip;
+        let (ip, life) = (invocation.pod.ip, Arc::clone(&invocation.life));
         let run = match program {
             // Nobody knows what it would have done; the pod must not wait for it.
             None if must_end => Ok(Run::Script(Vec::new())),
@@ -289,11 +267,23 @@ impl Manager {
                 steps.reverse();
                 Activity::Script(steps)
             }
+            Ok(Run::Task(program)) => {
+                let (sender, life, of) = (self.sender.clone(), Arc::clone(&life), of.clone());
+                self.parts.env.spawn.task("program", async move {
+                    // Where the container ends first, whoever ended it knows the code.
+                    if let Some(code) = life.ended.guard(program).await {
+                        let _ = sender.send(Message::Ended(of, code)).await;
+                    }
+                });
+                Activity::Task
+            }
             Ok(Run::Serve { ports, service }) => {
                 entry.processes[container] = Some(Process {
                     log,
                     activity: Activity::Idle,
                     service: Some(Arc::clone(&service)),
+                    life: Some(life),
+                    is_ending: false,
                 });
                 entry.has_folder = true;
                 let (env, sender) = (self.parts.env.clone(), self.sender.clone());
@@ -305,10 +295,14 @@ impl Manager {
             }
             Err(Usage(message)) => Activity::Script(vec![Step::Exit(EXIT_USAGE as u8), Step::Print(message)]),
         };
+        entry.has_folder |= matches!(activity, Activity::Task);
+        let life = matches!(activity, Activity::Task).then_some(life);
         entry.processes[container] = Some(Process {
             log,
             activity,
+            life,
             service: None,
+            is_ending: false,
         });
         self.runs(uid, container, of.instance);
         self.go_on(uid, container, of.instance);
@@ -399,6 +393,7 @@ impl Manager {
         self.drive_pod(uid, |worker, now, out: &mut Vec<Effect>| {
             worker.started(container, instance, now, out)
         });
+        self.after_start(uid, container, instance);
     }
 }
 

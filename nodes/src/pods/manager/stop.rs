@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Activity, Manager};
+use super::{Activity, Manager, Process};
 use crate::{
     pods::{
         inbox::{Instance, Message},
@@ -59,8 +59,15 @@ impl Manager {
         );
     }
 
-    /// Asks a container to end within `grace`.
+    /// Asks a container to end within `grace`, after what is to be done before.
     pub(super) fn stop(&mut self, uid: &Arc<str>, container: usize, grace: Duration) {
+        if !self.before_stop(uid, container, grace) {
+            self.stop_now(uid, container, grace);
+        }
+    }
+
+    /// Asks a container to end within `grace`.
+    pub(super) fn stop_now(&mut self, uid: &Arc<str>, container: usize, grace: Duration) {
         let Some(entry) = self.pods.get(uid) else { return };
         let instance = entry.worker.containers[container].instance;
         let of = Instance {
@@ -73,7 +80,7 @@ impl Manager {
             .map(|process| &process.activity)
         {
             Some(Activity::Serving(serving)) => Arc::clone(serving),
-            Some(Activity::Script(_)) => return self.has_ended(&of, EXIT_TERMINATED),
+            Some(Activity::Script(_) | Activity::Task) => return self.has_ended(&of, EXIT_TERMINATED),
             Some(Activity::Idle) | None => return self.has_ended(&of, 0),
         };
         let pod = &entry.worker.pod;
@@ -104,18 +111,24 @@ impl Manager {
 
     /// A container has ended.
     pub(super) fn has_ended(&mut self, of: &Instance, code: i32) {
+        let current = self
+            .pods
+            .get(&of.uid)
+            .map(|entry| entry.worker.containers[of.container].instance);
+        if current != Some(of.instance) {
+            return;
+        }
+        let words = self.last_words(of, code);
         let Some(entry) = self.pods.get_mut(&of.uid) else {
             return;
         };
-        if entry.worker.containers[of.container].instance != of.instance {
-            return;
-        }
+        entry.worker.containers[of.container].last_words = words;
         if let Some(process) = entry.processes[of.container].take() {
             if let Activity::Serving(serving) = &process.activity {
                 serving.kill();
                 entry.has_folder = true;
             }
-            process.log.end();
+            process.end();
         }
         self.drive_pod(&of.uid, |worker, now, out| {
             worker.ended(of.container, of.instance, code, now, out)
@@ -133,5 +146,18 @@ impl Manager {
             .filter(|_| read)
             .map(|home| status::patch(&entry.worker, home.ip));
         self.parts.outbox.remove(uid, &entry.key, last);
+    }
+}
+
+impl Process {
+    /// Ends what runs beside the main command, and those who follow its output.
+    pub(super) fn end(&self) {
+        if let Some(life) = &self.life {
+            if let Some(console) = life.console() {
+                console.flush();
+            }
+            life.ended.trigger();
+        }
+        self.log.end();
     }
 }

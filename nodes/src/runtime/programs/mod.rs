@@ -8,7 +8,7 @@ mod exit;
 mod http;
 mod load;
 mod pause;
-mod shell;
+pub mod sh;
 mod sleep;
 
 use super::program::Program;
@@ -21,7 +21,7 @@ static PROGRAMS: &[&dyn Program] = &[
     &http::Http,
     &load::Load,
     &pause::Pause,
-    &shell::Shell,
+    &sh::Sh,
     &sleep::Sleep,
 ];
 
@@ -48,5 +48,17 @@ pub fn find(word: &str) -> Option<&'static dyn Program> {
     PROGRAMS.iter().find(|program| program.name() == name).copied()
 }
 
+/// Whether a name is that of a command, and of no program.
+#[must_use]
+pub fn is_applet(name: &str) -> bool {
+    find(name).is_none() && sh::is_applet(name)
+}
+
+/// The program that runs commands.
+#[must_use]
+pub fn applet() -> &'static dyn Program {
+    &sh::Applet
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,44 +1,67 @@
 //! What programs make of their command lines.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
-use coracle_service::{Clock, Spawn};
+use coracle_service::{Clock, Env, Shutdown, Spawn};
 
-use super::{find, shell};
+use super::{find, sh};
 use crate::{
     logs::Logs,
+    network::pod::Direct,
     pods::view::ContainerSpec,
-    runtime::program::{Invocation, PodIdentity, Run, Step, Usage},
+    runtime::{
+        life::Life,
+        program::{Invocation, PodIdentity, Run, Step, Usage},
+    },
     testing::Scratch,
     volumes::{Files, Volumes, local::LocalStore},
 };
 
-fn run(scratch: &Scratch, words: &[&str], env: &[(&str, &str)], ports: &'static [u16]) -> Result<Run, Usage> {
-    let (word, arguments) = words.split_first().expect("a program");
-    let pod = PodIdentity {
+/// What a program of a pod `web` is given, with its files and log below `folder`.
+pub fn invocation(folder: &Path) -> Invocation {
+    let pod = Arc::new(PodIdentity {
         name: "web".into(),
         namespace: "default".into(),
         uid: "uid".into(),
         node: "node-1".into(),
         ip: Ipv4Addr::LOCALHOST,
-    };
-    let invocation = Invocation {
-        pod: Arc::new(pod),
+        hostname: "web".into(),
+        subdomain: "".into(),
+        host_aliases: Box::default(),
+        name_server: None,
+    });
+    let (own, env) = (
+        LocalStore::new(folder.join("rootfs"), Spawn::inline()),
+        Env::host(),
+    );
+    let files = Files::new(own, &ContainerSpec::default(), &Volumes::new(), Arc::clone(&pod));
+    Invocation {
+        pod,
         image: ("http".into(), "v1".into()),
-        arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-        env: env
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        ports,
-        files: Files::new(
-            LocalStore::new(scratch.path().to_owned(), Spawn::inline()),
-            &ContainerSpec::default(),
-            &Volumes::new(),
-        ),
-        log: Logs::new(scratch.path()).log(&"uid".into(), "c", 0),
+        arguments: Vec::new(),
+        env: Vec::new(),
+        ports: &[],
+        files: Arc::new(files),
+        log: Logs::new(folder).log(&"uid".into(), "c", 0),
         clock: Clock::system(),
-    };
+        network: Arc::new(Direct(env.clone())),
+        surroundings: env,
+        life: Life::new("main", Shutdown::new(), Box::new(|_| {})),
+        stdin: false,
+        stdin_once: false,
+        tty: false,
+    }
+}
+
+fn run(scratch: &Scratch, words: &[&str], env: &[(&str, &str)], ports: &'static [u16]) -> Result<Run, Usage> {
+    let (word, arguments) = words.split_first().expect("a program");
+    let mut invocation = invocation(scratch.path());
+    invocation.arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    invocation.env = env
+        .iter()
+        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    invocation.ports = ports;
     find(word).expect("known").start(Arc::new(invocation))
 }
 
@@ -56,6 +79,7 @@ fn told(words: &[&str], env: &[(&str, &str)], ports: &'static [u16]) -> String {
             });
             text.collect::<Vec<_>>().join(", ")
         }
+        Ok(Run::Task(_)) => "task".to_owned(),
         Ok(Run::Serve { ports, .. }) => format!("serve {ports:?}"),
         Err(Usage(message)) => message,
     }
@@ -84,7 +108,8 @@ fn command_lines_mean_what_they_say() {
         &["/bin/sh", "-c", "echo hi; sleep 5; exit 2"],
         "print hi, wait 5s, exit 2",
     );
-    check(&["sh", "-c", "while true; do date; done"], "idle");
+    check(&["sh", "-c", "while true; do date; done"], "task");
+    check(&["sh", "/run.sh"], "task");
     check(&["nginx", "-g", "daemon off;"], "serve []");
 }
 
@@ -107,7 +132,7 @@ fn scripts_are_understood_or_not_at_all() {
     let wait = |seconds| Step::Wait(Duration::from_secs(seconds));
     let print = |line: &str| Step::Print(line.to_owned());
     let check =
-        |script: &str, expected: Option<Vec<Step>>| assert_eq!(shell::steps(script), expected, "{script}");
+        |script: &str, expected: Option<Vec<Step>>| assert_eq!(sh::steps(script), expected, "{script}");
     check("", Some(vec![]));
     check("echo 'a b' && sleep 1", Some(vec![print("a b"), wait(1)]));
     check("sleep 1\nfalse", Some(vec![wait(1), Step::Exit(1)]));

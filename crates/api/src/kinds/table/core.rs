@@ -5,7 +5,9 @@ use k8s_openapi::api::core::v1::{
     ServiceAccount,
 };
 
-use super::{ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, Place, READ_WRITE, Resource, Subresource, own};
+use super::{
+    ALL_VERBS, CLUSTER_FIELDS, META_FIELDS, PROXY_VERBS, Place, READ_WRITE, Resource, Subresource, own,
+};
 use crate::object::BuiltIn;
 
 /// Namespaces: the scope of most names.
@@ -43,7 +45,10 @@ pub static NODE: &Resource = &Resource {
     categories: &[],
     namespaced: false,
     verbs: ALL_VERBS,
-    subresources: &[own("status", "Node", READ_WRITE)],
+    subresources: &[
+        own("proxy", "NodeProxyOptions", PROXY_VERBS),
+        own("status", "Node", READ_WRITE),
+    ],
     selectable_fields: &["metadata.name", "spec.unschedulable"],
     store_prefix: "/nodes/",
     api_version: "v1",
@@ -169,7 +174,10 @@ pub static SERVICE: &Resource = &Resource {
     categories: &["all"],
     namespaced: true,
     verbs: ALL_VERBS,
-    subresources: &[own("status", "Service", READ_WRITE)],
+    subresources: &[
+        own("proxy", "ServiceProxyOptions", PROXY_VERBS),
+        own("status", "Service", READ_WRITE),
+    ],
     selectable_fields: &[
         "metadata.name",
         "metadata.namespace",

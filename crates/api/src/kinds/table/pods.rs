@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{
     Binding, Endpoints, LimitRange, Pod, PodTemplate, ReplicationController, ResourceQuota,
 };
 
-use super::{ALL_VERBS, META_FIELDS, Place, READ_WRITE, Resource, SCALE, Subresource, own};
+use super::{ALL_VERBS, META_FIELDS, PROXY_VERBS, Place, READ_WRITE, Resource, SCALE, Subresource, own};
 use crate::object::BuiltIn;
 
 /// Pods: what runs.
@@ -20,6 +20,7 @@ pub static POD: &Resource = &Resource {
     namespaced: true,
     verbs: ALL_VERBS,
     subresources: &[
+        own("attach", "PodAttachOptions", &["create", "get"]),
         own("binding", "Binding", &["create"]),
         own("ephemeralcontainers", "Pod", READ_WRITE),
         Subresource {
@@ -29,7 +30,10 @@ pub static POD: &Resource = &Resource {
             kind: "Eviction",
             verbs: &["create"],
         },
+        own("exec", "PodExecOptions", &["create", "get"]),
         own("log", "Pod", &["get"]),
+        own("portforward", "PodPortForwardOptions", &["create", "get"]),
+        own("proxy", "PodProxyOptions", PROXY_VERBS),
         own("resize", "Pod", READ_WRITE),
         own("status", "Pod", READ_WRITE),
     ],
