@@ -37,6 +37,8 @@ pub enum Command {
     Stop(Signal),
     /// Let a frozen process go on (SIGCONT).
     Cont(Signal),
+    /// Open the web console: print, or open in a browser, a link that signs in once.
+    Dashboard(Dashboard),
     /// Fetch a URL, as a small curl.
     Fetch(Fetch),
     /// Ask the cluster's DNS.
@@ -63,6 +65,8 @@ pub enum Command {
     Storage(process::storage::Args),
     /// Process: load balancer, Ingress, NodePorts on this machine and the front door.
     Edge(process::edge::Args),
+    /// Process: the web console's server.
+    DashboardServer(process::dashboard::Args),
 }
 
 /// Which cluster.
@@ -98,6 +102,9 @@ pub struct Up {
     /// A flag of a process, for example `controller-manager.node-monitor-grace-period=5s`; repeatable.
     #[arg(long, value_name = "COMPONENT.FLAG=VALUE")]
     pub set: Vec<String>,
+    /// Start no dashboard.
+    #[arg(long)]
+    pub no_dashboard: bool,
     #[command(flatten)]
     pub kubeconfig: KubeconfigChoice,
 }
@@ -243,6 +250,21 @@ pub struct Signal {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct Dashboard {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// Print the link and open no browser.
+    #[arg(long)]
+    pub url: bool,
+    /// The dashboard's address, HOST:PORT; by default the one that the cluster's supervisor names.
+    #[arg(long, value_name = "HOST:PORT", env = "CORACLE_DASHBOARD")]
+    pub server: Option<String>,
+    /// The address to put into the link where browsers reach it by another, HOST:PORT.
+    #[arg(long, value_name = "HOST:PORT", env = "CORACLE_DASHBOARD_PUBLISHED")]
+    pub published: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct Fetch {
     /// http or https.
     pub url: String,
@@ -315,4 +337,6 @@ pub struct Supervise {
     pub san: Vec<String>,
     #[arg(long)]
     pub set: Vec<String>,
+    #[arg(long)]
+    pub no_dashboard: bool,
 }

@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["api", "client", "proto", "proxy", "runtime", "service"],
     ),
     ("storage", &["api", "proto", "service"]),
+    ("dashboard", &["api", "client", "runtime", "service"]),
     ("edge", &["api", "client", "proxy", "runtime", "service"]),
     (
         "cli",
@@ -59,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "apiserver",
             "client",
             "controller-manager",
+            "dashboard",
             "edge",
             "nodes",
             "proto",

@@ -18,11 +18,12 @@ use coracle_tests::{
     writers::Writers,
 };
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "apiserver",
     "scheduler",
     "controller-manager",
     "storage",
+    "dashboard",
     "node-1",
     "node-2",
     "node-3",

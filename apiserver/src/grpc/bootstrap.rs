@@ -180,11 +180,12 @@ fn subject(request: &pb::SignCertificateRequest) -> Result<Subject, ApiError> {
         "controller-manager" => ("system:kube-controller-manager".to_owned(), Vec::new()),
         "storage" => ("system:storage".to_owned(), Vec::new()),
         "edge" => ("system:edge".to_owned(), Vec::new()),
+        "dashboard" => ("system:dashboard".to_owned(), Vec::new()),
         "node" => named("system:node:", &[NODES])?,
         "nodepool" => named("system:nodepool:", &[NODES, NODE_POOLS])?,
         other => {
             return Err(ApiError::bad_request(format!(
-                "unknown role {other:?}: it must be scheduler, controller-manager, storage, edge, node or nodepool"
+                "unknown role {other:?}: it must be scheduler, controller-manager, storage, edge, dashboard, node or nodepool"
             )));
         }
     };

@@ -63,6 +63,7 @@ impl Host {
             nodes: Some(nodes),
             san: Vec::new(),
             set: vec!["node.max-pods=500".to_owned()],
+            dashboard: false,
         };
         let clock = &env.transport_clock;
         let began = clock.monotonic();

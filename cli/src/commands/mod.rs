@@ -1,6 +1,7 @@
 //! What the commands do, a file each.
 
 mod credentials;
+mod dashboard;
 mod dns;
 mod down;
 mod fetch;
@@ -37,6 +38,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Kill(args) => signal::run(&args, Signal::KILL).await?,
         Command::Stop(args) => signal::run(&args, Signal::STOP).await?,
         Command::Cont(args) => signal::run(&args, Signal::CONT).await?,
+        Command::Dashboard(args) => dashboard::run(&args).await?,
         Command::Fetch(args) => return fetch::run(args).await,
         Command::Dns(args) => return dns::run(args).await,
         Command::Healthz(args) => return healthz::run(&args).await,
@@ -52,6 +54,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::ControllerManager(args) => process::controller_manager::run(args).await?,
         Command::Storage(args) => process::storage::run(args).await?,
         Command::Edge(args) => process::edge::run(args).await?,
+        Command::DashboardServer(args) => process::dashboard::run(args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

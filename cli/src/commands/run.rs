@@ -33,6 +33,8 @@ pub async fn run(args: Run) -> anyhow::Result<ExitCode> {
         nodes: Some(args.nodes),
         san: Vec::new(),
         set: args.set,
+        // Whoever wants to look on starts a cluster with `up`.
+        dashboard: false,
     };
     let shutdown = Shutdown::new();
     process::end_on_signals(&shutdown)?;

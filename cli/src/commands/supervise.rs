@@ -17,6 +17,7 @@ pub async fn run(args: Supervise) -> anyhow::Result<()> {
         nodes,
         san,
         set,
+        no_dashboard,
     } = args;
     logging::init("info", logging::Format::Text).map_err(anyhow::Error::msg)?;
     process::memory::use_small_pages();
@@ -29,6 +30,7 @@ pub async fn run(args: Supervise) -> anyhow::Result<()> {
         nodes,
         san,
         set,
+        dashboard: !no_dashboard,
     };
     let supervisor = Supervisor::start(cluster, &settings, Env::host(), shutdown.clone()).await?;
     shutdown.wait().await;

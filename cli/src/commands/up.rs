@@ -105,6 +105,7 @@ fn settings(args: &Up) -> Settings {
         nodes: args.nodes,
         san: args.san.clone(),
         set: args.set.clone(),
+        dashboard: !args.no_dashboard,
     }
 }
 
@@ -125,6 +126,7 @@ fn detach(args: &Up, cluster: &Cluster) -> anyhow::Result<tokio::process::Child>
         .args(settings.nodes.map(|nodes| format!("--nodes={nodes}")))
         .args(settings.san.iter().map(|name| format!("--san={name}")))
         .args(settings.set.iter().map(|set| format!("--set={set}")))
+        .args((!settings.dashboard).then_some("--no-dashboard"))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -267,6 +269,9 @@ fn finish(args: &Up, cluster: &Cluster, progress: &Progress, took: Duration) {
         ));
     } else {
         progress.line(&format!("Next: kubectl{context} get nodes"));
+    }
+    if !args.no_dashboard {
+        progress.line(&format!("Dashboard: coracle dashboard{name}"));
     }
 }
 

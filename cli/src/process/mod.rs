@@ -2,6 +2,7 @@
 
 pub mod apiserver;
 pub mod controller_manager;
+pub mod dashboard;
 pub mod edge;
 pub mod memory;
 pub mod node;

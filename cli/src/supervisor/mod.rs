@@ -46,6 +46,7 @@ pub struct Settings {
     pub nodes: Option<u32>,
     pub san: Vec<String>,
     pub set: Vec<String>,
+    pub dashboard: bool,
 }
 
 /// A running cluster's processes.

@@ -8,13 +8,14 @@ use super::{MAX_SINGLE_NODES, POOL_SIZE, Settings};
 use crate::{addresses::Slices, cluster::Cluster};
 
 /// Components that `--set` may name.
-const COMPONENTS: [&str; 6] = [
+const COMPONENTS: [&str; 7] = [
     "apiserver",
     "scheduler",
     "controller-manager",
     "node",
     "storage",
     "edge",
+    "dashboard-server",
 ];
 
 /// Where the volume service listens, by custom of NFS.
@@ -36,6 +37,7 @@ pub struct Plan {
     pods: String,
     storage: String,
     san: Vec<String>,
+    has_dashboard: bool,
     set: BTreeMap<String, Vec<String>>,
     /// The user asked for any free port.
     throwaway: bool,
@@ -73,6 +75,7 @@ impl Plan {
             pods: slices.pods().into_iter().map(cidr).collect::<Vec<_>>().join(","),
             storage: format!("{}:{STORAGE_PORT}", slices.storage()),
             san: settings.san.clone(),
+            has_dashboard: settings.dashboard,
             set,
             throwaway: settings.listen.port() == 0,
         })
@@ -116,6 +119,14 @@ impl Plan {
         // Without nodes there is nothing to be in front of.
         if !nodes.is_empty() {
             specs.push(self.edge(server, slices));
+        }
+        if self.has_dashboard {
+            specs.push(self.member(
+                "dashboard-server",
+                "dashboard",
+                server,
+                vec!["--any-port".to_owned()],
+            ));
         }
         if nodes.len() as u32 <= MAX_SINGLE_NODES {
             specs.extend(nodes.iter().map(|&index| self.node(server, index, slices)));

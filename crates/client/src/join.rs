@@ -74,7 +74,7 @@ impl std::fmt::Display for Token {
 /// What a process joins as.
 #[derive(Clone, Debug)]
 pub struct Role {
-    /// `scheduler`, `controller-manager`, `storage`, `node` or `nodepool`.
+    /// `scheduler`, `controller-manager`, `storage`, `dashboard`, `node` or `nodepool`.
     pub role: &'static str,
     /// Of a node or pool; else empty.
     pub name: String,

@@ -3,7 +3,7 @@
 //! Promises: every request carries its [`Peer`] as an extension; limits hold against slow and greedy callers; after
 //! shutdown, requests under way get [`Limits::drain`] to finish.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use hyper::body::Incoming;
@@ -12,7 +12,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::sync::Semaphore;
+use tokio::{io::AsyncReadExt, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 use tower::{ServiceExt, service_fn};
 
@@ -54,14 +54,46 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// How long to wait after the system refused a connection (mostly: no file descriptors left).
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
+/// The mark on requests that came without TLS, where [`serve_with_plain`] takes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+/// The first byte of every TLS connection: a handshake record. No HTTP request begins with it.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// Serves until shutdown, then drains.
 pub async fn serve(
+    listener: Box<dyn Listener>,
+    identity: &Identity,
+    router: Router,
+    limits: Limits,
+    env: &Env,
+    shutdown: &Shutdown,
+) {
+    serve_doors(listener, identity, router, limits, env, shutdown, false).await;
+}
+
+/// As [`serve`], and callers may also speak HTTP without TLS on the same port: their requests carry [`Plain`], and
+/// they are anonymous. For browsers on the same machine, which do not know the cluster's authority.
+pub async fn serve_with_plain(
+    listener: Box<dyn Listener>,
+    identity: &Identity,
+    router: Router,
+    limits: Limits,
+    env: &Env,
+    shutdown: &Shutdown,
+) {
+    serve_doors(listener, identity, router, limits, env, shutdown, true).await;
+}
+
+async fn serve_doors(
     mut listener: Box<dyn Listener>,
     identity: &Identity,
     router: Router,
     limits: Limits,
     env: &Env,
     shutdown: &Shutdown,
+    takes_plain: bool,
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let tracker = TaskTracker::new();
@@ -85,7 +117,16 @@ pub async fn serve(
         let (identity, router, limits) = (identity.clone(), router.clone(), limits.clone());
         let (connection_env, shutdown) = (env.clone(), shutdown.clone());
         let connection = tracker.track_future(async move {
-            serve_connection(io, &identity, router, &limits, &connection_env, &shutdown).await;
+            serve_connection(
+                io,
+                &identity,
+                router,
+                &limits,
+                &connection_env,
+                &shutdown,
+                takes_plain,
+            )
+            .await;
             drop(slot);
         });
         env.spawn.task("connection", connection);
@@ -102,12 +143,13 @@ async fn serve_connection(
     limits: &Limits,
     env: &Env,
     shutdown: &Shutdown,
+    takes_plain: bool,
 ) {
     let handshake = env
         .transport_clock
-        .timeout(limits.header_timeout, identity.accept(io))
+        .timeout(limits.header_timeout, accept(io, identity, takes_plain))
         .await;
-    let (io, peer) = match handshake {
+    let (io, peer, plain) = match handshake {
         Ok(Ok(accepted)) => accepted,
         Ok(Err(error)) => return tracing::debug!(%error, "refuse connection"),
         Err(_) => return tracing::debug!("connection made no handshake in time"),
@@ -116,6 +158,9 @@ async fn serve_connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert::<Arc<Peer>>(Arc::clone(&peer));
+        if let Some(plain) = plain {
+            request.extensions_mut().insert(plain);
+        }
         let router = router.clone();
         async move {
             Ok::<_, Infallible>(
@@ -154,4 +199,25 @@ async fn serve_connection(
     if let Err(error) = outcome {
         tracing::debug!(%error, "connection ended");
     }
+}
+
+/// The handshake, or none where the caller speaks HTTP at once and may.
+async fn accept(
+    mut io: BoxIo,
+    identity: &Identity,
+    takes_plain: bool,
+) -> io::Result<(BoxIo, Peer, Option<Plain>)> {
+    if !takes_plain {
+        let (io, peer) = identity.accept(io).await?;
+        return Ok((io, peer, None));
+    }
+    let first = io.read_u8().await?;
+    let (reading, writing) = tokio::io::split(io);
+    let reading = io::Cursor::new([first]).chain(reading);
+    let whole: BoxIo = Box::new(tokio::io::join(reading, writing));
+    if first != TLS_HANDSHAKE {
+        return Ok((whole, Peer::anonymous(), Some(Plain)));
+    }
+    let (io, peer) = identity.accept(whole).await?;
+    Ok((io, peer, None))
 }

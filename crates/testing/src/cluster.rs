@@ -31,6 +31,8 @@ pub struct Options {
     pub set: Vec<String>,
     /// ERROR lines that contain one of these are expected.
     pub expected_errors: Vec<String>,
+    /// Whether the dashboard runs, too.
+    pub has_dashboard: bool,
 }
 
 impl Default for Options {
@@ -39,6 +41,7 @@ impl Default for Options {
             nodes: 3,
             set: Vec::new(),
             expected_errors: Vec::new(),
+            has_dashboard: false,
         }
     }
 }
@@ -304,6 +307,7 @@ fn launch(binary: &Path, dir: &Path, options: &Options) -> anyhow::Result<Child>
         .arg(format!("--nodes={}", options.nodes))
         .arg(format!("--data-dir={}", dir.display()))
         .args(options.set.iter().map(|set| format!("--set={set}")))
+        .args((!options.has_dashboard).then_some("--no-dashboard"))
         .env_remove("KUBECONFIG")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

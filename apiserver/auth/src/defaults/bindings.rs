@@ -43,6 +43,7 @@ pub fn bindings() -> Vec<(&'static str, BindingObject)> {
         same("system:kube-controller-manager", vec![user(MANAGER)]),
         same("coracle:controller-manager", vec![user(MANAGER)]),
         same("coracle:edge", vec![user("system:edge")]),
+        same("coracle:dashboard", vec![user("system:dashboard")]),
     ];
     let bootstrappers = "system:bootstrappers";
     bindings.extend([

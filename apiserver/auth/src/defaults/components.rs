@@ -15,6 +15,7 @@ pub(super) fn roles() -> Vec<RoleObject> {
         role("system:kube-controller-manager", upstream_manager()),
         role("coracle:controller-manager", controllers()),
         role("coracle:edge", edge()),
+        role("coracle:dashboard", dashboard()),
         role(
             "kubeadm:get-nodes",
             vec![Rule::resources(&[""], &["nodes"], &["get"])],
@@ -145,6 +146,17 @@ fn edge() -> Vec<Rule> {
             &["ingressclasses"],
             &["create", "get", "list", "watch"],
         ),
+    ]
+}
+
+/// What it shows live it reads itself; everything else it does as the viewer who asks, with that viewer's rights. Who
+/// may take on any user is as powerful as the most powerful of them, so its certificate is as precious as an
+/// administrator's.
+fn dashboard() -> Vec<Rule> {
+    vec![
+        Rule::resources(&[""], &["nodes", "pods"], &["list", "watch"]),
+        Rule::resources(&[""], &["groups", "serviceaccounts", "users"], &["impersonate"]),
+        Rule::resources(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
     ]
 }
 

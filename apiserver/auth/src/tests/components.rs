@@ -102,6 +102,38 @@ fn the_edge_reads_what_it_serves_and_tells_where() {
 }
 
 #[test]
+fn the_dashboard_looks_and_speaks_for_its_viewers_and_no_more() {
+    let user = Peer::new("system:dashboard", &["system:authenticated"]);
+    may_all(
+        &user,
+        &[
+            "list,watch core/pods",
+            "list,watch core/nodes",
+            "impersonate core/users - jane",
+            "impersonate core/groups - system:masters",
+            "impersonate core/serviceaccounts default robot",
+            "create authentication.k8s.io/tokenreviews",
+        ],
+    );
+    let authorizer = cluster();
+    for (verb, resource) in [
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("list", "configmaps"),
+        ("delete", "pods"),
+        ("patch", "nodes"),
+    ] {
+        let about = ResourceAttributes {
+            version: "v1",
+            resource,
+            ..ResourceAttributes::default()
+        };
+        let judged = authorizer.require(&Attributes::resource(&user, verb, about));
+        assert!(judged.is_err(), "the dashboard may {verb} {resource} itself");
+    }
+}
+
+#[test]
 fn a_node_and_a_pool_keep_house() {
     let check = |user: &str, group: &str, node: &str, pod: &str| {
         let user = Peer::new(user, &["system:nodes", group, "system:authenticated"]);
