@@ -90,7 +90,7 @@ async fn load_makes_pods_and_its_end_unmakes_them() -> anyhow::Result<()> {
     let cluster = Cluster::with(Options {
         nodes: 2,
         set: vec!["controller-manager.horizontal-pod-autoscaler-sync-period=0.5".to_owned()],
-        expected_errors: Vec::new(),
+        ..Options::default()
     })
     .await?;
     let api = cluster.client().await?;
@@ -162,7 +162,7 @@ async fn what_cannot_be_measured_is_said_in_conditions() -> anyhow::Result<()> {
     let cluster = Cluster::with(Options {
         nodes: 1,
         set: vec!["controller-manager.horizontal-pod-autoscaler-sync-period=0.5".to_owned()],
-        expected_errors: Vec::new(),
+        ..Options::default()
     })
     .await?;
     cluster

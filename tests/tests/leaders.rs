@@ -144,6 +144,7 @@ async fn succession(component: &str, lease: &str) -> anyhow::Result<()> {
         set: TIMINGS.iter().map(|flag| format!("{component}.{flag}")).collect(),
         // The one that was frozen says why it ends.
         expected_errors: vec!["lease".to_owned(), "lead".to_owned()],
+        ..Options::default()
     })
     .await?;
     let api = cluster.client().await?;
