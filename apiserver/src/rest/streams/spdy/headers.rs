@@ -1,7 +1,8 @@
 //! Header blocks: name and value pairs, compressed with zlib over one window for the whole connection, which begins
 //! with a dictionary that the protocol fixes.
 //!
-//! What is written is stored without compression: every inflater reads that, and header blocks here are a few bytes.
+//! What is written is stored without compression: every inflater reads that, and header blocks here are a few bytes. An
+//! empty block follows, as a sync flush writes one: Go's inflater holds back what it has until it sees it.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use miniz_oxide::inflate::{
@@ -17,6 +18,9 @@ const MAX_BLOCK_BYTES: usize = 64 << 10;
 const MAX_PAIRS: u32 = 64;
 /// The longest block that is stored in one piece.
 const MAX_STORED_BYTES: usize = 0xffff;
+
+/// An empty stored block.
+const FLUSH: [u8; 5] = [0, 0, 0, 0xff, 0xff];
 
 /// The words of the dictionary, each with its length before it.
 const WORDS: &[&str] = &[
@@ -213,6 +217,7 @@ impl Writer {
         block.put_u16_le(length);
         block.put_u16_le(!length);
         block.put_slice(&plain);
+        block.put_slice(&FLUSH);
         block.freeze()
     }
 }
@@ -244,6 +249,15 @@ mod tests {
             let expected = [("streamtype", value), ("port", "80")];
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(reader.read(block), Some(expected.to_vec()));
+        }
+    }
+
+    #[test]
+    fn every_block_ends_with_a_flush() {
+        let mut writer = Writer::default();
+        for _ in 0..2 {
+            let block = writer.write(&[("streamtype", "error")]);
+            assert!(block.ends_with(&FLUSH), "{block:?}");
         }
     }
 
