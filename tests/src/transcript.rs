@@ -91,6 +91,7 @@ async fn run(cluster: &Cluster, command: &str) -> anyhow::Result<(Vec<String>, i
         .env("KUBECONFIG", cluster.kubeconfig())
         .env("KUBECACHEDIR", cluster.dir().join("kubectl-cache"))
         .env("KUBE_EDITOR", "true")
+        .env("LC_ALL", "C")
         .kill_on_drop(true)
         .output()
         .await
