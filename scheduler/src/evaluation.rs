@@ -1,84 +1,136 @@
-//! The answers of all plugins for one equivalence class of pods, over all nodes, kept current row by row.
+//! What the plugins of node scope say of every node for one shape of pods, kept current row by row.
 //!
-//! Computing them costs one look at every node. After that a change of a node costs one look at that node, so that
-//! ten thousand replicas of one template are not ten thousand evaluations of every node. Relative scores are kept
-//! before normalization beside a histogram; only when the range of a histogram moves are all nodes scored again,
-//! which for an even spread happens once a round over the nodes.
-
-use std::{cmp::Reverse, sync::Arc};
+//! Computing it costs one look at every node. After that a change of a node costs one look at that node, so that
+//! ten thousand replicas of one template are not ten thousand looks at every node, and neither are ten thousand
+//! pods of a thousand owners. Relative scores are kept as the plugins gave them: their range is over the nodes
+//! that all plugins admit, which only the pod at hand decides.
 
 use crate::{
-    diagnosis::Diagnosis,
-    framework::{Candidate, Profile, Range},
+    framework::{Candidate, Scope},
+    profile::Profile,
     requirements::Class,
-    snapshot::{NodeIndex, Snapshot},
+    snapshot::{NodeIndex, NodeRow, Snapshot},
 };
 
-mod tournament;
+/// In place of a sum, where a node does not admit the pod.
+const REFUSED: i64 = i64::MIN;
 
-use tournament::Tournament;
-
-/// Where a node stands among those that may run a pod; the greatest is chosen.
-///
-/// Upstream draws among nodes of equal score. Here the one with the fewest pods is taken, then one by its name's
-/// hash: as even, and the same in every run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    score: i64,
-    pods: Reverse<i64>,
-    tie: u32,
-}
-
-/// What a class's plugins say of every node, as of one version of the snapshot.
-pub struct Evaluation {
-    class: Class,
-    /// Positions in the profile of the plugins that apply to the class.
+/// Positions in the profile of the plugins of node scope that apply to a shape.
+pub struct Looks {
     filters: Vec<usize>,
     absolute: Vec<usize>,
     relative: Vec<usize>,
-    version: u64,
-    rows: Vec<Option<Row>>,
-    /// Scores before normalization, `relative.len()` for each row.
-    raw: Vec<i64>,
-    histograms: Vec<Histogram>,
-    ranges: Vec<Range>,
-    ranking: Tournament<Rank>,
-    diagnosis: Option<Arc<Diagnosis>>,
 }
 
-/// A node that may run the pod.
-#[derive(Clone, Copy)]
-struct Row {
-    /// The weighted sum of the scores that need no normalization.
-    base: i64,
-    pods: i64,
-    tie: u32,
+impl Looks {
+    /// Those for pods of the class.
+    #[must_use]
+    pub fn new(class: &Class, profile: &Profile) -> Self {
+        let scores = |is_relative| {
+            let plugins = profile.scores.iter().enumerate();
+            let chosen = plugins.filter(move |(_, score)| {
+                score.plugin.scope() == Scope::Node && score.plugin.is_relative() == is_relative
+            });
+            let applying = chosen.filter(|(_, score)| score.plugin.applies(class));
+            applying.map(|(at, _)| at).collect()
+        };
+        let filters = profile.filters.iter().enumerate();
+        Self {
+            filters: filters
+                .filter(|(_, filter)| filter.scope() == Scope::Node && filter.applies(class))
+                .map(|(at, _)| at)
+                .collect(),
+            absolute: scores(false),
+            relative: scores(true),
+        }
+    }
+
+    /// Positions of the relative scores.
+    #[must_use]
+    pub fn relative(&self) -> &[usize] {
+        &self.relative
+    }
+
+    /// The weighted sum of the absolute scores; `None` where the node does not admit the pod.
+    #[must_use]
+    pub fn sum(&self, profile: &Profile, candidate: &Candidate<'_>, row: NodeRow<'_>) -> Option<i64> {
+        let mut filters = self.filters.iter().map(|at| &profile.filters[*at]);
+        filters.all(|filter| filter.admits(candidate, row)).then(|| {
+            let absolute = self.absolute.iter().map(|at| &profile.scores[*at]);
+            absolute
+                .map(|score| score.weight * score.plugin.score(candidate, row))
+                .sum()
+        })
+    }
+}
+
+/// The answers for a shape, as of one version of the snapshot.
+pub struct Evaluation {
+    class: Class,
+    looks: Looks,
+    version: u64,
+    sums: Vec<i64>,
+    /// Relative scores, a column a plugin.
+    raw: Vec<Vec<i64>>,
+}
+
+/// Nodes that may run a pod, with what is known of their scores. Kept between decisions for its memory.
+#[derive(Debug, Default)]
+pub struct Field {
+    /// The nodes.
+    pub rows: Vec<NodeIndex>,
+    /// The weighted sum of the scores that are known in full.
+    pub sums: Vec<i64>,
+    /// Scores before normalization: the plugin's position, and a score a node.
+    pub relative: Vec<(usize, Vec<i64>)>,
+}
+
+impl Field {
+    /// Empties it, for these relative scores.
+    pub fn begin(&mut self, relative: &[usize]) {
+        self.rows.clear();
+        self.sums.clear();
+        self.relative.truncate(relative.len());
+        self.relative.resize_with(relative.len(), Default::default);
+        for ((position, scores), at) in self.relative.iter_mut().zip(relative) {
+            *position = *at;
+            scores.clear();
+        }
+    }
+
+    /// Takes a node out.
+    pub fn remove(&mut self, at: usize) {
+        self.rows.swap_remove(at);
+        self.sums.swap_remove(at);
+        for (_, scores) in &mut self.relative {
+            scores.swap_remove(at);
+        }
+    }
 }
 
 impl Evaluation {
     /// Asks every plugin about every node.
     #[must_use]
     pub fn new(class: Class, profile: &Profile, snapshot: &Snapshot) -> Self {
-        let positions = |applies: &dyn Fn(usize) -> bool, len| (0..len).filter(|at| applies(*at)).collect();
-        let score = |at: usize, is_relative| {
-            profile.scores[at].applies(&class) && profile.scores[at].is_relative() == is_relative
-        };
-        let relative: Vec<usize> = positions(&|at| score(at, true), profile.scores.len());
+        let looks = Looks::new(&class, profile);
         let mut evaluation = Self {
-            filters: positions(&|at| profile.filters[at].applies(&class), profile.filters.len()),
-            absolute: positions(&|at| score(at, false), profile.scores.len()),
+            raw: vec![Vec::new(); looks.relative.len()],
+            looks,
             class,
             version: 0,
-            rows: Vec::new(),
-            raw: Vec::new(),
-            histograms: Vec::new(),
-            ranges: Vec::new(),
-            ranking: Tournament::default(),
-            diagnosis: None,
-            relative,
+            sums: Vec::new(),
         };
         evaluation.renew(profile, snapshot);
         evaluation
+    }
+
+    /// How many nodes must be looked at to bring the answers up to the snapshot's present state.
+    #[must_use]
+    pub fn lag(&self, snapshot: &Snapshot) -> usize {
+        let changes = snapshot.version().saturating_sub(self.version);
+        usize::try_from(changes)
+            .unwrap_or(usize::MAX)
+            .min(snapshot.rows())
     }
 
     /// Brings the answers up to the snapshot's present state.
@@ -87,77 +139,44 @@ impl Evaluation {
             return;
         }
         match snapshot.changes_since(self.version) {
-            Some(changes) if snapshot.rows() == self.rows.len() => self.follow(changes, profile, snapshot),
+            Some(changes) if snapshot.rows() == self.sums.len() => {
+                self.version = snapshot.version();
+                let class = self.class.clone();
+                let candidate = Candidate::bare(&class);
+                for index in changes {
+                    self.look_at(index.position(), &candidate, profile, snapshot);
+                }
+            }
             _ => self.renew(profile, snapshot),
         }
     }
 
-    /// The best node, if any may run the pod.
-    #[must_use]
-    pub fn best(&self) -> Option<NodeIndex> {
-        self.ranking.best().map(NodeIndex::at)
-    }
-
-    /// The weighted sum of a node's normalized scores; `None` where it may not run the pod.
-    #[must_use]
-    pub fn score(&self, index: NodeIndex) -> Option<i64> {
-        self.ranking.get(index.position()).map(|rank| rank.score)
-    }
-
-    /// Why no node will do; counted once for all pods of the class until something changes.
-    pub fn diagnosis(&mut self, profile: &Profile, snapshot: &Snapshot) -> Arc<Diagnosis> {
-        let filters = self.filters.iter().map(|at| &*profile.filters[*at]);
-        let class = &self.class;
-        Arc::clone(self.diagnosis.get_or_insert_with(|| {
-            Arc::new(Diagnosis::of(
-                &Candidate::new(class, snapshot),
-                filters.collect::<Vec<_>>(),
-                snapshot,
-            ))
-        }))
+    /// Collects the nodes that admit the pod, and that `admits` too.
+    pub fn collect(&self, field: &mut Field, mut admits: impl FnMut(NodeIndex) -> bool) {
+        field.begin(&self.looks.relative);
+        for (position, sum) in self.sums.iter().enumerate() {
+            let index = NodeIndex::at(position);
+            if *sum == REFUSED || !admits(index) {
+                continue;
+            }
+            field.rows.push(index);
+            field.sums.push(*sum);
+            for ((_, scores), raw) in field.relative.iter_mut().zip(&self.raw) {
+                scores.push(raw[position]);
+            }
+        }
     }
 
     fn renew(&mut self, profile: &Profile, snapshot: &Snapshot) {
         self.version = snapshot.version();
-        self.diagnosis = None;
-        self.rows = vec![None; snapshot.rows()];
-        self.raw = vec![0; snapshot.rows() * self.relative.len()];
-        self.histograms = vec![Histogram::default(); self.relative.len()];
+        self.sums = vec![REFUSED; snapshot.rows()];
+        for raw in &mut self.raw {
+            *raw = vec![0; snapshot.rows()];
+        }
         let class = self.class.clone();
-        let candidate = Candidate::new(&class, snapshot);
+        let candidate = Candidate::bare(&class);
         for position in 0..snapshot.rows() {
             self.look_at(position, &candidate, profile, snapshot);
-        }
-        self.ranges = self.histograms.iter().map(Histogram::range).collect();
-        self.rank_all(profile);
-    }
-
-    fn follow(&mut self, changes: impl Iterator<Item = NodeIndex>, profile: &Profile, snapshot: &Snapshot) {
-        self.version = snapshot.version();
-        self.diagnosis = None;
-        let class = self.class.clone();
-        let candidate = Candidate::new(&class, snapshot);
-        let mut changed = Vec::new();
-        for index in changes {
-            self.look_at(index.position(), &candidate, profile, snapshot);
-            changed.push(index.position());
-        }
-        let moved = self
-            .histograms
-            .iter()
-            .zip(&mut self.ranges)
-            .fold(false, |moved, (histogram, range)| {
-                let now = histogram.range();
-                let before = std::mem::replace(range, now);
-                moved || before != now
-            });
-        if moved {
-            self.rank_all(profile);
-        } else {
-            for position in changed {
-                let rank = self.rank(position, profile);
-                self.ranking.set(position, rank);
-            }
         }
     }
 
@@ -169,95 +188,16 @@ impl Evaluation {
         profile: &Profile,
         snapshot: &Snapshot,
     ) {
-        let raw_at = position * self.relative.len();
-        if self.rows[position].take().is_some() {
-            for (offset, histogram) in self.histograms.iter_mut().enumerate() {
-                histogram.remove(self.raw[raw_at + offset]);
-            }
-        }
+        self.sums[position] = REFUSED;
         let Some(row) = snapshot.row(NodeIndex::at(position)) else {
             return;
         };
-        if !self
-            .filters
-            .iter()
-            .all(|at| profile.filters[*at].admits(candidate, row))
-        {
+        let Some(sum) = self.looks.sum(profile, candidate, row) else {
             return;
-        }
-        let absolute = self.absolute.iter().map(|at| &profile.scores[*at]);
-        let base = absolute
-            .map(|plugin| plugin.weight() * plugin.score(candidate, row))
-            .sum();
-        for (offset, at) in self.relative.iter().enumerate() {
-            let score = profile.scores[*at].score(candidate, row);
-            self.raw[raw_at + offset] = score;
-            self.histograms[offset].add(score);
-        }
-        self.rows[position] = Some(Row {
-            base,
-            pods: row.pods().requested,
-            tie: row.tie(),
-        });
-    }
-
-    fn rank_all(&mut self, profile: &Profile) {
-        let ranks = (0..self.rows.len())
-            .map(|position| self.rank(position, profile))
-            .collect();
-        self.ranking = Tournament::new(ranks);
-    }
-
-    fn rank(&self, position: usize, profile: &Profile) -> Option<Rank> {
-        let row = self.rows[position]?;
-        let raw = &self.raw[position * self.relative.len()..];
-        let relative = self
-            .relative
-            .iter()
-            .zip(raw)
-            .zip(&self.ranges)
-            .map(|((at, score), range)| {
-                let plugin = &profile.scores[*at];
-                plugin.weight() * plugin.normalize(*score, *range)
-            });
-        Some(Rank {
-            score: row.base + relative.sum::<i64>(),
-            pods: Reverse(row.pods),
-            tie: row.tie,
-        })
-    }
-}
-
-/// How often each score occurs among the nodes that may run the pod.
-///
-/// A sorted list: relative scores are counts and sums of a few weights, so there are few different ones.
-#[derive(Clone, Debug, Default)]
-struct Histogram {
-    counts: Vec<(i64, u32)>,
-}
-
-impl Histogram {
-    fn add(&mut self, score: i64) {
-        match self.counts.binary_search_by_key(&score, |(score, _)| *score) {
-            Ok(at) => self.counts[at].1 += 1,
-            Err(at) => self.counts.insert(at, (score, 1)),
-        }
-    }
-
-    fn remove(&mut self, score: i64) {
-        if let Ok(at) = self.counts.binary_search_by_key(&score, |(score, _)| *score) {
-            self.counts[at].1 -= 1;
-            if self.counts[at].1 == 0 {
-                self.counts.remove(at);
-            }
-        }
-    }
-
-    fn range(&self) -> Range {
-        let score = |entry: Option<&(i64, u32)>| entry.map_or(0, |(score, _)| *score);
-        Range {
-            min: score(self.counts.first()),
-            max: score(self.counts.last()),
+        };
+        self.sums[position] = sum;
+        for (raw, at) in self.raw.iter_mut().zip(&self.looks.relative) {
+            raw[position] = profile.scores[*at].plugin.score(candidate, row);
         }
     }
 }

@@ -8,11 +8,15 @@
 
 pub mod bench;
 pub mod bind;
+pub mod configuration;
 pub mod cycle;
 pub mod diagnosis;
 pub mod evaluation;
+pub mod evict;
 pub mod framework;
 pub mod plugins;
+pub mod preemption;
+pub mod profile;
 pub mod projection;
 pub mod queue;
 pub mod report;
@@ -20,8 +24,11 @@ pub mod requirements;
 pub mod run;
 pub mod scheduler;
 pub mod snapshot;
+pub mod storage;
+pub mod tenants;
 #[cfg(test)]
 mod testing;
+pub mod volumes;
 pub mod write;
 
 pub use run::{Config, run};

@@ -1,18 +1,27 @@
 //! The scheduling plugins, one a file, each named and worded as upstream's.
 //!
-//! A plugin looks at one pod and one node and nothing else; see [`crate::framework`]. Upstream's NodeName is missing
-//! because a pod that names its node is bound and never comes here.
+//! What a plugin is, and in which phase it is asked what, stands in [`crate::framework`]. Upstream's NodeName is
+//! missing because a pod that names its node is bound and never comes here.
 
 pub mod balanced_allocation;
+pub mod image_locality;
+pub mod inter_pod_affinity;
 pub mod least_allocated;
+pub mod most_allocated;
 pub mod node_affinity;
 pub mod node_ports;
 pub mod node_unschedulable;
+pub mod node_volume_limits;
+pub mod requested_to_capacity;
 pub mod resources_fit;
-pub mod spread;
+pub mod scheduling_gates;
 pub mod taint_toleration;
 #[cfg(test)]
 mod tests;
+pub mod topology_spread;
+pub mod volume_binding;
+pub mod volume_restrictions;
+pub mod volume_zone;
 
 use crate::framework::{MAX_SCORE, Range};
 

@@ -8,11 +8,14 @@
 mod node;
 mod pod;
 mod requests;
+mod storage;
 #[cfg(test)]
 mod tests;
 
 pub use node::{Allocatable, Node};
 pub use pod::{Condition, Pod, State, Unbound};
+pub(crate) use storage::SELECTED_NODE;
+pub use storage::{Budget, Namespace};
 
 use std::borrow::Cow;
 

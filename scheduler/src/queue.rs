@@ -225,18 +225,36 @@ impl Queue {
         self.activate(key, now);
     }
 
-    /// Something happened: `is_helped` says for which classes of unschedulable pods a node would now do.
-    pub fn help(&mut self, events: ClusterEvents, now: Duration, mut is_helped: impl FnMut(&Class) -> bool) {
+    /// A pod has waited for something that will not come as it was thought: it is tried again as soon as its back-off
+    /// allows.
+    pub fn retry(&mut self, key: &Key, now: Duration) {
+        if let Some(waiting) = self.waiting.get(key)
+            && matches!(waiting.place, Place::Unschedulable(..))
+        {
+            self.leave(key);
+            self.activate(key, now);
+        }
+    }
+
+    /// Something happened: `is_helped` says for which classes of unschedulable pods it might do, given those of the
+    /// events that such pods wait for.
+    pub fn help(
+        &mut self,
+        events: ClusterEvents,
+        now: Duration,
+        mut is_helped: impl FnMut(&Class, ClusterEvents) -> bool,
+    ) {
         let mut helped: Vec<u64> = Vec::new();
         for (id, group) in &mut self.groups {
-            if !group.helped_by.intersects(events) {
+            let relevant = group.helped_by.common(events);
+            if relevant.is_empty() {
                 continue;
             }
-            if is_helped(&group.class) {
+            if is_helped(&group.class, relevant) {
                 helped.push(*id);
             } else {
                 // The changed node turns the class away for a reason that the diagnosis did not know of.
-                group.helped_by = ClusterEvents::ALL;
+                group.helped_by = group.helped_by.union(ClusterEvents::ROWS);
             }
         }
         for id in helped {

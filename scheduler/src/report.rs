@@ -26,6 +26,30 @@ pub struct Report {
     pub pod: Arc<Pod>,
     /// Why.
     pub message: Arc<str>,
+    /// What status.nominatedNodeName is to say.
+    pub nominated: Nominated,
+}
+
+/// What becomes of status.nominatedNodeName.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nominated {
+    /// Nothing.
+    Keep,
+    /// It is taken away.
+    Clear,
+    /// It names the node that is being cleared for the pod.
+    Node(Arc<str>),
+}
+
+impl Nominated {
+    /// Whether the status does not say so yet.
+    fn is_news(&self, shown: &str) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::Clear => !shown.is_empty(),
+            Self::Node(node) => **node != *shown,
+        }
+    }
 }
 
 /// Tells of each; returns key and UID of those whose condition could not be written because the pod had changed.
@@ -41,7 +65,9 @@ pub async fn report(
     let mut patched = Vec::new();
     let mut writes = Vec::new();
     for report in &reports {
-        let Report { key, pod, message } = report;
+        let Report {
+            key, pod, message, ..
+        } = report;
         let note = Note::warning(reference(key, pod), "FailedScheduling", &**message);
         recorder.record(on_owner(note, pod));
         if let Some(write) = pod.unbound().and_then(|unbound| patch(report, unbound, &now)) {
@@ -79,7 +105,9 @@ pub(crate) fn reference(key: &Key, pod: &Pod) -> ObjectRef {
 
 fn patch(report: &Report, unbound: &Unbound, now: &str) -> Option<Write> {
     let was = unbound.condition.as_ref();
-    if was.is_some_and(|was| was.is_unschedulable() && *was.message == *report.message) {
+    let is_told = was.is_some_and(|was| was.is_unschedulable() && *was.message == *report.message);
+    let is_nominated = report.nominated.is_news(&unbound.nominated_node);
+    if is_told && !is_nominated {
         return None;
     }
     let since = was
@@ -92,13 +120,20 @@ fn patch(report: &Report, unbound: &Unbound, now: &str) -> Option<Write> {
         "reason": "Unschedulable",
         "message": &*report.message,
     });
+    let mut status = json!({"conditions": [condition]});
+    if is_nominated {
+        status["nominatedNodeName"] = match &report.nominated {
+            Nominated::Node(node) => json!(&**node),
+            Nominated::Keep | Nominated::Clear => serde_json::Value::Null,
+        };
+    }
     Some(Write::Patch {
         resource: kinds::POD,
         namespace: report.key.namespace().to_owned(),
         name: report.key.name().to_owned(),
         subresource: "status",
         patch_type: PatchType::StrategicMerge,
-        patch: Bytes::from(json!({"status": {"conditions": [condition]}}).to_string()),
+        patch: Bytes::from(json!({"status": status}).to_string()),
         uid: report.pod.uid.to_string(),
         revision: unbound.revision,
     })

@@ -11,8 +11,11 @@ use std::{
     sync::Arc,
 };
 
+mod neighbours;
 #[cfg(test)]
 mod tests;
+
+pub use neighbours::{HOSTNAME, Identity, PodSet, PodTerm, PodTerms, SpreadConstraint, ZONE};
 
 /// What a pod without a cpu request is taken to use when nodes are scored, so that such pods spread too.
 pub const DEFAULT_CPU_MILLI: i64 = 100;
@@ -32,34 +35,90 @@ pub struct Requirements {
     pub preferred_terms: Box<[PreferredTerm]>,
     /// spec.tolerations.
     pub tolerations: Box<[Toleration]>,
+    /// spec.topologySpreadConstraints.
+    pub spread: Box<[SpreadConstraint]>,
+    /// Images of its containers, with a tag.
+    pub images: Box<[Box<str>]>,
+}
+
+impl Requirements {
+    /// Its affinities to other pods, if it has any.
+    #[must_use]
+    pub fn terms(&self) -> Option<&PodTerms> {
+        self.load.identity.terms.as_deref()
+    }
+
+    /// What a node alone decides about; see [`Shape`].
+    fn shape(&self) -> impl Hash + PartialEq + '_ {
+        let Self {
+            load,
+            node_selector,
+            required_terms,
+            preferred_terms,
+            tolerations,
+            spread: _,
+            images: _,
+        } = self;
+        (
+            &load.requests,
+            &load.host_ports,
+            node_selector,
+            required_terms,
+            preferred_terms,
+            tolerations,
+        )
+    }
 }
 
 /// Requirements that many pods share, hashed once; cheap to clone, to compare and to look up.
 #[derive(Clone, Debug)]
-pub struct Class(Arc<(u64, Requirements)>);
+pub struct Class(Arc<Hashed>);
+
+#[derive(Debug)]
+struct Hashed {
+    whole: u64,
+    shape: u64,
+    requirements: Requirements,
+}
 
 impl Class {
     /// The class of pods with these requirements.
     #[must_use]
     pub fn new(requirements: Requirements) -> Self {
-        // The hasher's keys are fixed, and nothing is ever ordered by the hash.
-        let mut hasher = DefaultHasher::new();
-        requirements.hash(&mut hasher);
-        Self(Arc::new((hasher.finish(), requirements)))
+        let (whole, shape) = (hash(&requirements), hash(&requirements.shape()));
+        Self(Arc::new(Hashed {
+            whole,
+            shape,
+            requirements,
+        }))
     }
+
+    /// What it shares with classes that ask the same of a node.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape(self.clone())
+    }
+}
+
+/// The hasher's keys are fixed, and nothing is ever ordered by the hash.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Deref for Class {
     type Target = Requirements;
 
     fn deref(&self) -> &Requirements {
-        &self.0.1
+        &self.0.requirements
     }
 }
 
 impl PartialEq for Class {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.whole == other.0.whole && self.0.requirements == other.0.requirements)
     }
 }
 
@@ -67,7 +126,28 @@ impl Eq for Class {}
 
 impl Hash for Class {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.0);
+        state.write_u64(self.0.whole);
+    }
+}
+
+/// The part of a class that a node and its load alone answer: pods of a thousand owners with one template are of a
+/// thousand classes and of one shape.
+#[derive(Clone, Debug)]
+pub struct Shape(Class);
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, two) = (&self.0.0, &other.0.0);
+        Arc::ptr_eq(one, two)
+            || (one.shape == two.shape && one.requirements.shape() == two.requirements.shape())
+    }
+}
+
+impl Eq for Shape {}
+
+impl Hash for Shape {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.0.shape);
     }
 }
 
@@ -78,8 +158,12 @@ pub struct Load {
     pub requests: Requests,
     /// Ports of the node's own addresses.
     pub host_ports: Box<[HostPort]>,
-    /// UID of the controlling owner, among whose pods the scheduler keeps the peace.
+    /// UID of the controlling owner, over whose pods the scheduler keeps an even hand.
     pub owner: Option<Arc<str>>,
+    /// Who it is to other pods.
+    pub identity: Arc<Identity>,
+    /// Names of the PersistentVolumeClaims that it uses, sorted.
+    pub claims: Box<[Box<str>]>,
 }
 
 /// Resource amounts that a pod requests: containers, init containers and overhead together.

@@ -7,9 +7,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use coracle_api::kinds;
-use coracle_client::{GrpcClient, ObjectApi, WatchQuery};
-use coracle_runtime::{Cache, Candidate, Key, LeaseTimings, Recorder, informer};
+use coracle_client::{GrpcClient, ObjectApi};
+use coracle_runtime::{Candidate, Key, LeaseTimings, Recorder};
 use coracle_service::{Clock, Env, Health, Identity, Shutdown, announce, health::Check};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parking_lot::Mutex;
@@ -17,18 +16,21 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     bind::{Binding, Refusal, bind},
-    framework::Profile,
-    projection::{Node, Pod},
-    queue,
-    report::{Report, report},
-    scheduler::{Outcome, Scheduler, Verdict},
+    configuration::Configuration,
+    evict::{Eviction, evict},
+    plugins::volume_binding::Step,
+    report::{Nominated, Report, report},
+    scheduler::{Nomination, Outcome, Scheduler, Verdict},
+    volumes::{self, Preparation, prepare},
     write::{Fenced, Writer},
 };
+
+mod caches;
 
 #[cfg(test)]
 mod tests;
 
-/// spec.schedulerName of the pods that are scheduled here, and the name that events carry.
+/// spec.schedulerName of the default profile's pods, and the name that events carry.
 pub const SCHEDULER_NAME: &str = "default-scheduler";
 /// Pods decided between two looks at what changed, and so the most bindings in one batch.
 const SLICE_PODS: usize = 512;
@@ -48,6 +50,8 @@ pub struct Config {
     pub instance: String,
     /// Intervals of the leader election.
     pub lease: LeaseTimings,
+    /// Profiles and limits.
+    pub configuration: Configuration,
 }
 
 impl Config {
@@ -59,6 +63,7 @@ impl Config {
             health: SocketAddr::from(([127, 0, 0, 1], 0)),
             instance: instance.into(),
             lease: LeaseTimings::default(),
+            configuration: Configuration::default(),
         }
     }
 }
@@ -111,7 +116,7 @@ pub async fn lead(
     // The lease is given up only after the last write under it.
     let (working, holding) = (shutdown.child(), Shutdown::new());
     let work = async {
-        let ended = schedule(writer, health, &working).await;
+        let ended = schedule(&config.configuration, writer, health, &working).await;
         holding.trigger();
         ended
     };
@@ -151,51 +156,30 @@ impl Shared {
 }
 
 /// Schedules under the writer's fence until shutdown.
-async fn schedule(writer: Writer, health: &Health, shutdown: &Shutdown) -> Result<(), Fenced> {
+async fn schedule(
+    configuration: &Configuration,
+    writer: Writer,
+    health: &Health,
+    shutdown: &Shutdown,
+) -> Result<(), Fenced> {
     let clock = writer.env.cluster_clock.clone();
     let shared = Arc::new(Shared {
-        scheduler: Mutex::new(Scheduler::new(
-            SCHEDULER_NAME,
-            Profile::default(),
-            queue::Limits::default(),
-        )),
+        scheduler: Mutex::new(Scheduler::new(configuration.profiles(), configuration.limits())),
         changed: Notify::new(),
         began: clock.monotonic(),
         clock,
     });
-    let (nodes, pods) = (Cache::<Node>::new(kinds::NODE), Cache::<Pod>::new(kinds::POD));
-    let listener = Arc::clone(&shared);
-    nodes.subscribe(move |change| {
-        listener
-            .scheduler
-            .lock()
-            .node_changed(&change.key, change.new.as_ref());
-        listener.changed.notify_one();
-    });
-    let listener = Arc::clone(&shared);
-    pods.subscribe(move |change| {
-        listener.tell(|scheduler, now| {
-            scheduler.pod_changed(&change.key, change.old.as_deref(), change.new.as_ref(), now);
-        });
-    });
+    let caches = caches::Caches::new(&shared);
     let Writer { api, env, .. } = &writer;
     let watches = shutdown.child();
-    informer::start(
-        &nodes,
-        WatchQuery::all(kinds::NODE),
-        Arc::clone(api),
-        env,
-        &watches,
-    );
-    informer::start(&pods, WatchQuery::all(kinds::POD), Arc::clone(api), env, &watches);
+    caches.start(api, env, &watches);
     let recorder = Recorder::start(SCHEDULER_NAME, Arc::clone(api), env, &watches);
-    let synced = async { tokio::join!(nodes.wait_synced(), pods.wait_synced()) };
-    if shutdown.guard(synced).await.is_none() {
+    if shutdown.guard(caches.wait_synced()).await.is_none() {
         return Ok(());
     }
     health.set("caches", Check::Ok);
     announce::ready();
-    tracing::info!(nodes = nodes.len(), pods = pods.len(), "scheduling");
+    tracing::info!(nodes = caches.nodes.len(), pods = caches.pods.len(), "scheduling");
     let ended = Loop {
         shared: &shared,
         writer: &writer,
@@ -211,6 +195,16 @@ async fn schedule(writer: Writer, health: &Health, shutdown: &Shutdown) -> Resul
 enum Done {
     Bound(Vec<Refusal>),
     Told(Vec<(Key, Box<str>)>),
+    Evicted(Vec<Key>),
+}
+
+/// What was decided, by what is to be written.
+#[derive(Default)]
+struct Decided {
+    bindings: Vec<Binding>,
+    preparations: Vec<Preparation>,
+    evictions: Vec<Eviction>,
+    reports: Vec<Report>,
 }
 
 struct Loop<'a> {
@@ -259,20 +253,29 @@ impl<'a> Loop<'a> {
             .unwrap_or(Ok(()))
     }
 
-    /// Starts to write what was decided: at most a batch of bindings and one of reports.
+    /// Starts to write what was decided: at most a batch of each kind.
     fn batches(&self, outcomes: Vec<Outcome>) -> Vec<BoxFuture<'a, Result<Done, Fenced>>> {
-        let (mut bindings, mut reports) = (Vec::new(), Vec::new());
-        for Outcome { key, pod, verdict } in outcomes {
-            match verdict {
-                Verdict::Bind(node) => bindings.push(Binding { key, pod, node }),
-                Verdict::Tell(message) => reports.push(Report { key, pod, message }),
-            }
-        }
+        let Decided {
+            bindings,
+            preparations,
+            evictions,
+            reports,
+        } = self.sort(outcomes);
         let (writer, recorder) = (self.writer, self.recorder);
         let mut batches: Vec<BoxFuture<'a, _>> = Vec::new();
         if !bindings.is_empty() {
             batches.push(Box::pin(async move {
                 bind(writer, recorder, bindings).await.map(Done::Bound)
+            }));
+        }
+        if !preparations.is_empty() {
+            batches.push(Box::pin(async move {
+                prepare(writer, recorder, preparations).await.map(Done::Bound)
+            }));
+        }
+        if !evictions.is_empty() {
+            batches.push(Box::pin(async move {
+                evict(writer, recorder, evictions).await.map(Done::Evicted)
             }));
         }
         if !reports.is_empty() {
@@ -281,6 +284,58 @@ impl<'a> Loop<'a> {
             }));
         }
         batches
+    }
+
+    fn sort(&self, outcomes: Vec<Outcome>) -> Decided {
+        let mut decided = Decided::default();
+        for Outcome { key, pod, verdict } in outcomes {
+            match verdict {
+                Verdict::Bind(node) => decided.bindings.push(Binding { key, pod, node }),
+                Verdict::Prepare(node, steps) => {
+                    let scheduler = self.shared.scheduler.lock();
+                    let storage = scheduler.snapshot().storage();
+                    let writes = steps.iter().filter_map(|step| {
+                        let (claim, volume) = match step {
+                            Step::Reserve { claim, volume } => (claim, storage.volume(volume)),
+                            Step::Provision { claim } => (claim, None),
+                        };
+                        volumes::write(step, &node, storage.claim(claim)?, volume.map(|volume| &**volume))
+                    });
+                    let writes = writes.collect();
+                    decided.preparations.push(Preparation { key, pod, writes });
+                }
+                Verdict::Tell(message, nomination) => {
+                    let nominated = match nomination {
+                        Nomination::Keep => Nominated::Keep,
+                        Nomination::Clear => Nominated::Clear,
+                    };
+                    decided.reports.push(Report {
+                        key,
+                        pod,
+                        message,
+                        nominated,
+                    });
+                }
+                Verdict::Preempt {
+                    message,
+                    node,
+                    victims,
+                } => {
+                    decided.evictions.push(Eviction {
+                        pod: Arc::clone(&pod),
+                        node: Arc::clone(&node),
+                        victims,
+                    });
+                    decided.reports.push(Report {
+                        key,
+                        pod,
+                        message,
+                        nominated: Nominated::Node(node),
+                    });
+                }
+            }
+        }
+        decided
     }
 
     fn settle(&self, done: Done) {
@@ -292,6 +347,7 @@ impl<'a> Loop<'a> {
                     .iter()
                     .for_each(|refusal| scheduler.refused(&refusal.key, &refusal.uid, now));
             }
+            Done::Evicted(stayed) => stayed.iter().for_each(|victim| scheduler.stayed(victim)),
             Done::Told(untold) => {
                 untold
                     .iter()

@@ -16,16 +16,23 @@ use std::{
 use crate::{
     framework::ClusterEvents,
     projection::{Allocatable, Node},
-    requirements::{HostPort, Load},
+    requirements::{Class, HOSTNAME, HostPort, Identity, Label, Load, PodSet, PodTerm, PodTerms, ZONE},
+    storage::Storage,
 };
 
 mod columns;
+mod groups;
 mod row;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 use columns::Columns;
+pub use groups::Group;
+use groups::Groups;
 pub use row::{NodeRow, Usage};
+use topology::Topologies;
+pub use topology::TopologyId;
 
 /// The row of a node; stays the same while the node or a pod on it is known, and is used again after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,10 +76,19 @@ pub struct Snapshot {
     extended: Vec<Vec<(Box<str>, i64)>>,
     /// Pods by controlling owner and node.
     owners: HashMap<Arc<str>, HashMap<NodeIndex, u32>>,
+    groups: Groups,
+    topologies: Topologies,
+    /// How many nodes have each image.
+    images: HashMap<Box<str>, usize>,
+    storage: Storage,
     live: usize,
     log: VecDeque<NodeIndex>,
     /// How many changes were dropped from the log's front.
     dropped: u64,
+    /// How many changes concerned no row.
+    epoch: u64,
+    /// While a supposition holds, nothing is noted: it ends where it began.
+    is_supposing: bool,
 }
 
 impl Snapshot {
@@ -139,9 +155,12 @@ impl Snapshot {
                 ClusterEvents::NODE_ADDED
             }
         };
-        if !events.is_empty() {
+        if !events.is_empty() || self.nodes[at].as_ref() != Some(&node) {
+            self.count_images(at, false);
             self.columns.offer(at, &node.allocatable);
+            self.topologies.changed(at, Some(&node));
             self.nodes[at] = Some(node);
+            self.count_images(at, true);
             self.note(index);
         }
         (index, events)
@@ -151,9 +170,11 @@ impl Snapshot {
     pub fn remove_node(&mut self, name: &str) {
         let Some(&index) = self.rows.get(name) else { return };
         let at = index.position();
+        self.count_images(at, false);
         if self.nodes[at].take().is_some() {
             self.live -= 1;
             self.columns.offer(at, &Allocatable::default());
+            self.topologies.changed(at, None);
             self.note(index);
         }
         self.release_if_unused(index);
@@ -164,7 +185,12 @@ impl Snapshot {
         let index = self.row_for(node);
         self.account(index, load, 1);
         self.host_ports[index.position()].extend(load.host_ports.iter().cloned());
-        if let Some(owner) = &load.owner {
+        self.storage.add(index, load);
+        self.groups.add(&load.identity, index);
+        if let Some(terms) = &load.identity.terms {
+            self.follow_terms(terms);
+        }
+        if let Some(owner) = owner_to_spread(load) {
             *self
                 .owners
                 .entry(Arc::clone(owner))
@@ -192,7 +218,9 @@ impl Snapshot {
                 taken.swap_remove(found);
             }
         }
-        if let Some(owner) = &load.owner
+        self.storage.remove(index, load);
+        self.groups.remove(&load.identity, index);
+        if let Some(owner) = owner_to_spread(load)
             && let Some(nodes) = self.owners.get_mut(owner)
         {
             if let Some(count) = nodes.get_mut(&index) {
@@ -209,6 +237,117 @@ impl Snapshot {
         index
     }
 
+    /// Makes ready what the plugins look up for pods of a class: the topologies and the sets of pods that it names.
+    pub fn prepare(&mut self, class: &Class) {
+        if self.topologies.is_full() {
+            self.topologies.clear();
+            let keys: Vec<Box<str>> = (self.groups.with_terms())
+                .filter_map(|group| group.identity().terms.as_deref())
+                .flat_map(|terms| terms_of(terms).map(|term| term.topology_key.clone()))
+                .collect();
+            keys.iter().for_each(|key| self.follow(key));
+        }
+        self.follow(HOSTNAME);
+        self.follow(ZONE);
+        for constraint in &class.spread {
+            self.follow(&constraint.topology_key);
+            if let Some(set) = &constraint.pods {
+                self.groups.remember(set);
+            }
+        }
+        if let Some(terms) = class.terms() {
+            self.follow_terms(terms);
+            terms_of(terms).for_each(|term| self.groups.remember(&term.pods));
+        }
+    }
+
+    /// The followed topology of a label key.
+    #[must_use]
+    pub fn topology(&self, key: &str) -> Option<TopologyId> {
+        self.topologies.find(key)
+    }
+
+    /// How many numbers a topology's domains have.
+    #[must_use]
+    pub fn domains(&self, id: TopologyId) -> usize {
+        self.topologies.domains(id)
+    }
+
+    /// The domain of a row, where its node has the topology's label.
+    #[must_use]
+    pub fn domain(&self, id: TopologyId, index: NodeIndex) -> Option<usize> {
+        self.topologies.domain(id, index)
+    }
+
+    /// The groups of pods that belong to a set.
+    #[must_use]
+    pub fn groups_of(&self, set: &PodSet) -> Vec<&Group> {
+        self.groups.of_set(set)
+    }
+
+    /// The groups of pods that have terms of their own.
+    pub fn groups_with_terms(&self) -> impl Iterator<Item = &Group> {
+        self.groups.with_terms()
+    }
+
+    /// Whether a pod belongs to a set.
+    #[must_use]
+    pub fn holds(&self, set: &PodSet, identity: &Identity) -> bool {
+        self.groups.holds(set, identity)
+    }
+
+    /// Takes note of a namespace's labels; `None` where it is gone.
+    pub fn set_namespace(&mut self, name: &str, labels: Option<Box<[Label]>>) -> bool {
+        let is_changed = self.groups.set_namespace(name, labels);
+        self.epoch += u64::from(is_changed);
+        is_changed
+    }
+
+    /// Claims, volumes and drivers.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Claims, volumes and drivers, to be changed.
+    pub fn storage_mut(&mut self) -> &mut Storage {
+        self.epoch += 1;
+        &mut self.storage
+    }
+
+    /// How many nodes have an image.
+    #[must_use]
+    pub fn nodes_with_image(&self, image: &str) -> usize {
+        self.images.get(image).copied().unwrap_or_default()
+    }
+
+    /// Whether any node tells of its images.
+    #[must_use]
+    pub fn has_images(&self) -> bool {
+        !self.images.is_empty()
+    }
+
+    /// Changes loads, asks something, and changes them back, which nobody notices. `change` gets the snapshot and
+    /// whether the changes are to be made or undone.
+    pub fn suppose<T>(
+        &mut self,
+        mut change: impl FnMut(&mut Self, bool),
+        ask: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let was_supposing = std::mem::replace(&mut self.is_supposing, true);
+        change(self, true);
+        let answer = ask(self);
+        change(self, false);
+        self.is_supposing = was_supposing;
+        answer
+    }
+
+    /// How many changes there have been that concern no single row.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// How many changes there have been; the present end of the log.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -222,6 +361,30 @@ impl Snapshot {
         let skip = usize::try_from(version.checked_sub(self.dropped)?).ok()?;
         let changes = self.log.len().checked_sub(skip)?;
         (changes <= self.rows().max(64)).then(|| self.log.range(skip..).copied())
+    }
+
+    fn follow(&mut self, key: &str) {
+        self.topologies.follow(key, &self.nodes);
+    }
+
+    fn follow_terms(&mut self, terms: &PodTerms) {
+        terms_of(terms).for_each(|term| self.follow(&term.topology_key));
+    }
+
+    fn count_images(&mut self, at: usize, is_there: bool) {
+        let Some(node) = self.nodes[at].clone() else {
+            return;
+        };
+        for (image, _) in &node.images {
+            if is_there {
+                *self.images.entry(image.clone()).or_default() += 1;
+            } else if let Some(count) = self.images.get_mut(image) {
+                *count -= 1;
+                if *count == 0 {
+                    self.images.remove(image);
+                }
+            }
+        }
     }
 
     fn account(&mut self, index: NodeIndex, load: &Load, sign: i64) {
@@ -248,6 +411,7 @@ impl Snapshot {
             self.host_ports.push(Vec::new());
             self.extended.push(Vec::new());
             self.columns.push_empty();
+            self.topologies.push_empty();
             NodeIndex::at(self.nodes.len() - 1)
         });
         self.columns.tie[index.position()] = fnv1a(&name);
@@ -258,7 +422,7 @@ impl Snapshot {
 
     fn release_if_unused(&mut self, index: NodeIndex) {
         let at = index.position();
-        if self.nodes[at].is_some() || self.columns.pods[at] > 0 {
+        if self.nodes[at].is_some() || self.columns.pods[at] > 0 || self.is_supposing {
             return;
         }
         self.extended[at].clear();
@@ -269,12 +433,25 @@ impl Snapshot {
     }
 
     fn note(&mut self, index: NodeIndex) {
+        if self.is_supposing {
+            return;
+        }
         if self.log.len() >= LOG_MIN.max(2 * self.rows()) {
             self.log.pop_front();
             self.dropped += 1;
         }
         self.log.push_back(index);
     }
+}
+
+/// The owner whose pods are spread; those on their way out no longer count.
+fn owner_to_spread(load: &Load) -> Option<&Arc<str>> {
+    load.owner.as_ref().filter(|_| !load.identity.is_deleting)
+}
+
+fn terms_of(terms: &PodTerms) -> impl Iterator<Item = &PodTerm> {
+    let preferred = terms.preferred.iter().map(|(_, term)| term);
+    terms.affinity.iter().chain(&terms.anti_affinity).chain(preferred)
 }
 
 /// What about the change could let a pod in that the old node turned away.

@@ -45,6 +45,7 @@ pub fn node(name: &str, cpu_milli: i64, memory_mib: i64, pods: i64) -> Node {
             pods,
             ..Allocatable::default()
         },
+        images: Box::new([]),
     }
 }
 
@@ -97,6 +98,8 @@ pub fn with_priority(uid: &str, requirements: Requirements, priority: i32) -> Ar
         revision: 1,
         scheduler_name: "default-scheduler".into(),
         priority,
+        never_preempts: false,
+        nominated_node: "".into(),
         is_gated: false,
         is_deleting: false,
         class: Class::new(requirements),
@@ -114,6 +117,8 @@ pub fn bound(uid: &str, node: &str, requirements: &Requirements) -> Arc<Pod> {
     let state = State::Bound {
         node: node.into(),
         load: requirements.load.clone(),
+        priority: 0,
+        started: "".into(),
     };
     Arc::new(Pod {
         uid: uid.into(),

@@ -1,9 +1,14 @@
 //! `coracle scheduler`.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context;
+use coracle_api::yaml;
 use coracle_client::join::Role;
-use coracle_scheduler::Config;
+use coracle_scheduler::{Config, configuration::Configuration};
 
 use super::Member;
 
@@ -12,6 +17,9 @@ pub struct Args {
     /// Where to show health.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:10259")]
     pub health_listen: SocketAddr,
+    /// A KubeSchedulerConfiguration: profiles, plugins, what they weigh.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub member: Member,
     #[command(flatten)]
@@ -22,9 +30,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (env, shutdown) = args.member.common.begin()?;
     let Args {
         health_listen,
+        config,
         member,
         lease,
     } = args;
+    let configuration = match &config {
+        Some(path) => read(path)?,
+        None => Configuration::default(),
+    };
     let role = Role {
         role: "scheduler",
         name: String::new(),
@@ -36,6 +49,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         server: member.server,
         health: health_listen,
         lease: lease.timings(),
+        configuration,
     };
     coracle_scheduler::run(config, env, identity, shutdown).await
+}
+
+fn read(path: &Path) -> anyhow::Result<Configuration> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let value = yaml::document(&text).with_context(|| format!("read {}", path.display()))?;
+    Configuration::read(value).with_context(|| format!("read {}", path.display()))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    framework::Profile,
+    profile::Profile,
     requirements::{Class, Effect},
     testing::{node, requirements, taint},
 };
@@ -14,13 +14,8 @@ fn message(nodes: Vec<crate::projection::Node>, class: &Class) -> Diagnosis {
     for node in nodes {
         snapshot.set_node(Arc::new(node));
     }
-    let profile = Profile::default();
-    let filters = profile
-        .filters
-        .iter()
-        .filter(|filter| filter.applies(class))
-        .map(|filter| &**filter);
-    Diagnosis::of(&Candidate::new(class, &snapshot), filters, &snapshot)
+    snapshot.prepare(class);
+    Diagnosis::of(class, &Profile::default(), &[], &mut snapshot)
 }
 
 #[test]

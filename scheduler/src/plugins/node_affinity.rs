@@ -3,6 +3,7 @@
 use super::scale_to_max;
 use crate::{
     framework::{Candidate, ClusterEvents, Filter, Range, Score},
+    projection::Node,
     requirements::{Requirements, label},
     snapshot::NodeRow,
 };
@@ -20,18 +21,7 @@ impl Filter for NodeAffinity {
     }
 
     fn admits(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> bool {
-        let Requirements {
-            node_selector,
-            required_terms,
-            ..
-        } = candidate.requirements;
-        let node = row.node();
-        node_selector
-            .iter()
-            .all(|(key, value)| label(&node.labels, key) == Some(value))
-            && required_terms
-                .as_ref()
-                .is_none_or(|terms| terms.iter().any(|term| term.matches(&node.name, &node.labels)))
+        is_drawn_to(candidate.requirements, row.node())
     }
 
     fn reasons(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> Vec<String> {
@@ -41,9 +31,28 @@ impl Filter for NodeAffinity {
         vec!["node(s) didn't match Pod's node affinity/selector".to_owned()]
     }
 
+    fn is_resolvable(&self, _: &Candidate<'_>, _: NodeRow<'_>) -> bool {
+        false
+    }
+
     fn helped_by(&self) -> ClusterEvents {
         ClusterEvents::NODE_ADDED.union(ClusterEvents::NODE_LABELS)
     }
+}
+
+/// Whether node selector and required node affinity let a pod be on the node.
+pub(super) fn is_drawn_to(requirements: &Requirements, node: &Node) -> bool {
+    let Requirements {
+        node_selector,
+        required_terms,
+        ..
+    } = requirements;
+    node_selector
+        .iter()
+        .all(|(key, value)| label(&node.labels, key) == Some(value))
+        && required_terms
+            .as_ref()
+            .is_none_or(|terms| terms.iter().any(|term| term.matches(&node.name, &node.labels)))
 }
 
 impl Score for NodeAffinity {

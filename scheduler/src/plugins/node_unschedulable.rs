@@ -30,6 +30,10 @@ impl Filter for NodeUnschedulable {
         }
     }
 
+    fn is_resolvable(&self, _: &Candidate<'_>, _: NodeRow<'_>) -> bool {
+        false
+    }
+
     fn helped_by(&self) -> ClusterEvents {
         ClusterEvents::NODE_ADDED.union(ClusterEvents::NODE_UNSCHEDULABLE)
     }

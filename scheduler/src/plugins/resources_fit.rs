@@ -68,6 +68,15 @@ impl Filter for ResourcesFit {
         reasons
     }
 
+    /// Not where the pod asks for more than an empty node has.
+    fn is_resolvable(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> bool {
+        let requests = &candidate.requirements.load.requests;
+        requests.cpu_milli <= row.cpu_milli().allocatable
+            && requests.memory_bytes <= row.memory_bytes().allocatable
+            && requests.ephemeral_storage_bytes <= row.ephemeral_storage_bytes().allocatable
+            && (requests.extended.iter()).all(|(name, amount)| *amount <= row.extended(name).allocatable)
+    }
+
     fn helped_by(&self) -> ClusterEvents {
         ClusterEvents::NODE_ADDED
             .union(ClusterEvents::NODE_ALLOCATABLE)

@@ -3,6 +3,7 @@
 use super::scale_to_max;
 use crate::{
     framework::{Candidate, ClusterEvents, Filter, Range, Score},
+    projection::Node,
     requirements::{Effect, Requirements, Taint},
     snapshot::NodeRow,
 };
@@ -20,15 +21,19 @@ impl Filter for TaintToleration {
     }
 
     fn admits(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> bool {
-        untolerated(candidate, row).next().is_none()
+        tolerates(candidate.requirements, row.node())
     }
 
     fn reasons(&self, candidate: &Candidate<'_>, row: NodeRow<'_>) -> Vec<String> {
-        let first = untolerated(candidate, row).next();
+        let first = untolerated(candidate.requirements, row.node()).next();
         first
             .map(|taint| format!("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value))
             .into_iter()
             .collect()
+    }
+
+    fn is_resolvable(&self, _: &Candidate<'_>, _: NodeRow<'_>) -> bool {
+        false
     }
 
     fn helped_by(&self) -> ClusterEvents {
@@ -36,14 +41,17 @@ impl Filter for TaintToleration {
     }
 }
 
-fn untolerated<'a>(candidate: &Candidate<'a>, row: NodeRow<'a>) -> impl Iterator<Item = &'a Taint> {
-    let tolerations = &candidate.requirements.tolerations;
-    let taints = row
-        .node()
+/// Whether the pod tolerates whatever keeps pods off the node.
+pub(super) fn tolerates(requirements: &Requirements, node: &Node) -> bool {
+    untolerated(requirements, node).next().is_none()
+}
+
+fn untolerated<'a>(requirements: &'a Requirements, node: &'a Node) -> impl Iterator<Item = &'a Taint> {
+    let taints = node
         .taints
         .iter()
         .filter(|taint| taint.effect != Effect::PreferNoSchedule);
-    taints.filter(|taint| !taint.is_tolerated(tolerations))
+    taints.filter(|taint| !taint.is_tolerated(&requirements.tolerations))
 }
 
 impl Score for TaintToleration {

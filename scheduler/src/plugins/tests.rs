@@ -8,7 +8,7 @@ use crate::{
     projection::Node,
     requirements::{Effect, HostPort, Load, Requirements, Toleration},
     snapshot::Snapshot,
-    testing::{node, owned_by, requirements, taint},
+    testing::{node, requirements, taint},
 };
 
 /// A snapshot of one node with some load on it.
@@ -25,7 +25,7 @@ fn snapshot(node: Node, loads: &[Load]) -> Snapshot {
 /// Checks both answers of a filter: whether it admits and why not.
 fn check(filter: &dyn Filter, pod: &Requirements, snapshot: &Snapshot, expected: &[&str]) {
     let row = snapshot.find("n1").unwrap();
-    let candidate = Candidate::new(pod, snapshot);
+    let candidate = Candidate::bare(pod);
     assert_eq!(filter.reasons(&candidate, row), expected);
     if filter.applies(pod) {
         assert_eq!(filter.admits(&candidate, row), expected.is_empty());
@@ -178,12 +178,12 @@ fn host_ports() {
 }
 
 fn score(plugin: &dyn Score, pod: &Requirements, snapshot: &Snapshot) -> i64 {
-    plugin.score(&Candidate::new(pod, snapshot), snapshot.find("n1").unwrap())
+    plugin.score(&Candidate::bare(pod), snapshot.find("n1").unwrap())
 }
 
 #[test]
 fn least_allocated_counts_what_would_be_left() {
-    let plugin = least_allocated::LeastAllocated;
+    let plugin = least_allocated::LeastAllocated::default();
     let empty = snapshot(node("n1", 1_000, 1_000, 10), &[]);
     assert_eq!(score(&plugin, &requirements(100, 300), &empty), 80);
     assert_eq!(score(&plugin, &requirements(1_000, 1_000), &empty), 0);
@@ -203,23 +203,6 @@ fn balanced_allocation_prefers_like_shares() {
     assert_eq!(score(&plugin, &requirements(1_000, 1), &empty), 50);
     assert_eq!(score(&plugin, &requirements(200, 600), &empty), 80);
     assert!(!plugin.applies(&requirements(0, 0)));
-}
-
-#[test]
-fn spread_counts_pods_of_the_same_owner() {
-    let plugin = spread::Spread;
-    let mine = owned_by("me", requirements(0, 0));
-    let other = owned_by("other", requirements(0, 0));
-    let snapshot = snapshot(
-        node("n1", 1_000, 1_000, 10),
-        &[mine.load.clone(), mine.load.clone(), other.load],
-    );
-    assert_eq!(score(&plugin, &mine, &snapshot), 2);
-    assert!(!plugin.applies(&requirements(0, 0)));
-    let range = Range { min: 1, max: 4 };
-    let normalized: Vec<i64> = (1..=4).map(|count| plugin.normalize(count, range)).collect();
-    assert_eq!(normalized, [100, 75, 50, 25]);
-    assert_eq!(plugin.normalize(0, Range::default()), 100);
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Node {
     pub is_unschedulable: bool,
     /// What it offers to pods.
     pub allocatable: Allocatable,
+    /// Names of the images it has, with their sizes in bytes; sorted.
+    pub images: Box<[(Box<str>, i64)]>,
 }
 
 /// status.allocatable
@@ -85,6 +87,17 @@ struct RawStatus<'a> {
     capacity: Option<requests::RawAmounts<'a>>,
     #[serde(borrow, default)]
     conditions: Vec<RawCondition<'a>>,
+    #[serde(borrow, default)]
+    images: Vec<RawImage<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawImage<'a> {
+    #[serde(borrow, default)]
+    names: Vec<Text<'a>>,
+    #[serde(default)]
+    size_bytes: i64,
 }
 
 #[derive(Deserialize)]
@@ -105,12 +118,21 @@ impl Project for Node {
         let taints = taints(spec.taints, &status.conditions);
         let offered = status.allocatable.or(status.capacity).unwrap_or_default();
         let amounts = requests::amounts(&offered).map_err(ApiError::internal)?;
+        let images = status.images.into_iter().flat_map(|image| {
+            let size = image.size_bytes;
+            image.names.into_iter().map(move |name| (name, size))
+        });
+        let images: BTreeMap<Text<'_>, i64> = images.collect();
         Ok(Self {
             name: object.name.as_str().into(),
             labels: labels(metadata.labels),
             taints,
             is_unschedulable: spec.unschedulable,
             allocatable: amounts.into_allocatable(),
+            images: images
+                .into_iter()
+                .map(|(name, size)| (name.into(), size))
+                .collect(),
         })
     }
 }

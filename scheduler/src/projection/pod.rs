@@ -10,12 +10,15 @@ use serde_json::value::RawValue;
 
 use super::{Text, labels, requests};
 use crate::requirements::{
-    Class, Effect, Expression, HostPort, Load, NodeSelectorTerm, PreferredTerm, Requirements, Toleration,
+    Class, Effect, Expression, HostPort, Identity, Load, NodeSelectorTerm, PreferredTerm, Requirements,
+    Toleration,
 };
 
-mod raw;
+mod neighbours;
+pub(super) mod raw;
 
-use raw::{RawAffinity, RawExpression, RawMetadata, RawPod, RawSpec, RawTerm, RawToleration};
+use raw::{RawAffinity, RawExpression, RawMetadata, RawPod, RawSpec, RawToleration};
+pub(super) use raw::{RawNodeSelector, RawTerm};
 
 /// A pod as far as scheduling goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,10 @@ pub enum State {
         node: Box<str>,
         /// What it takes.
         load: Load,
+        /// spec.priority
+        priority: i32,
+        /// status.startTime as it was written, which sorts by time; empty where it has not started.
+        started: Box<str>,
     },
     /// It has succeeded or failed and takes nothing.
     Terminated,
@@ -51,6 +58,10 @@ pub struct Unbound {
     pub scheduler_name: Box<str>,
     /// spec.priority
     pub priority: i32,
+    /// Whether spec.preemptionPolicy is Never.
+    pub never_preempts: bool,
+    /// status.nominatedNodeName; empty where no node is being cleared for it.
+    pub nominated_node: Box<str>,
     /// Whether it must wait for a scheduling gate.
     pub is_gated: bool,
     /// Whether it is being deleted.
@@ -89,8 +100,28 @@ impl Pod {
     #[must_use]
     pub fn bound(&self) -> Option<(&str, &Load)> {
         match &self.state {
-            State::Bound { node, load } => Some((node, load)),
+            State::Bound { node, load, .. } => Some((node, load)),
             State::Unbound(_) | State::Terminated => None,
+        }
+    }
+
+    /// What it takes from a node, wherever it stands.
+    #[must_use]
+    pub fn load(&self) -> Option<&Load> {
+        match &self.state {
+            State::Bound { load, .. } => Some(load),
+            State::Unbound(unbound) => Some(&unbound.class.load),
+            State::Terminated => None,
+        }
+    }
+
+    /// spec.priority; that of a pod that is done does not matter.
+    #[must_use]
+    pub fn priority(&self) -> i32 {
+        match &self.state {
+            State::Bound { priority, .. } => *priority,
+            State::Unbound(unbound) => unbound.priority,
+            State::Terminated => i32::MAX,
         }
     }
 
@@ -118,13 +149,16 @@ impl Project for Pod {
                 state: State::Terminated,
             });
         }
-        let load = load(&metadata, &spec).map_err(ApiError::internal)?;
+        let priority = spec.priority;
+        let load = load(&object.namespace, metadata.clone(), &spec).map_err(ApiError::internal)?;
         if !spec.node_name.is_empty() {
             return Ok(Self {
                 uid,
                 state: State::Bound {
                     node: spec.node_name.into(),
                     load,
+                    priority,
+                    started: status.start_time.map(Into::into).unwrap_or_default(),
                 },
             });
         }
@@ -138,7 +172,9 @@ impl Project for Pod {
                 .scheduler_name
                 .clone()
                 .map_or_else(|| "default-scheduler".into(), Into::into),
-            priority: spec.priority,
+            priority,
+            never_preempts: &*spec.preemption_policy == "Never",
+            nominated_node: status.nominated_node_name.into(),
             is_gated: !spec.scheduling_gates.is_empty(),
             is_deleting: metadata.deletion_timestamp.is_some(),
             class: Class::new(requirements(load, &spec).map_err(|error| {
@@ -169,7 +205,15 @@ impl Project for Pod {
     }
 }
 
-fn load(metadata: &RawMetadata<'_>, spec: &RawSpec<'_>) -> Result<Load, String> {
+fn load(namespace: &str, metadata: RawMetadata<'_>, spec: &RawSpec<'_>) -> Result<Load, String> {
+    let owner = metadata.controller().map(|owner| Arc::from(&*owner.uid));
+    let labels = labels(metadata.labels);
+    let terms = neighbours::terms(namespace, &labels, spec.affinity)?;
+    let mut claims: Vec<Box<str>> = (spec.volumes.iter())
+        .filter_map(|volume| volume.claim_of(&metadata.name))
+        .collect();
+    claims.sort();
+    claims.dedup();
     let mut host_ports: Vec<HostPort> = spec
         .containers
         .iter()
@@ -191,11 +235,20 @@ fn load(metadata: &RawMetadata<'_>, spec: &RawSpec<'_>) -> Result<Load, String> 
             spec.resources.as_ref(),
         )?,
         host_ports: host_ports.into(),
-        owner: metadata.controller().map(|owner| Arc::from(&*owner.uid)),
+        owner,
+        identity: Arc::new(Identity {
+            namespace: namespace.into(),
+            labels,
+            is_deleting: metadata.deletion_timestamp.is_some(),
+            terms,
+        }),
+        claims: claims.into(),
     })
 }
 
-fn requirements(load: Load, spec: &RawSpec<'_>) -> Result<Requirements, serde_json::Error> {
+fn requirements(load: Load, spec: &RawSpec<'_>) -> Result<Requirements, String> {
+    let spread = neighbours::spread(&load.identity, spec.topology_spread_constraints)?;
+    let images = spec.containers.iter().map(|container| with_tag(&container.image));
     let node_selector: BTreeMap<Text<'_>, Text<'_>> = read(spec.node_selector)?;
     let affinity: Option<RawAffinity<'_>> = read(spec.affinity)?;
     let tolerations: Vec<RawToleration<'_>> = read(spec.tolerations)?;
@@ -216,14 +269,29 @@ fn requirements(load: Load, spec: &RawSpec<'_>) -> Result<Requirements, serde_js
             .filter(|preferred| !preferred.term.is_empty())
             .collect(),
         tolerations: tolerations.into_iter().map(toleration).collect(),
+        spread,
+        images: images.filter(|image| !image.is_empty()).collect(),
     })
 }
 
-fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, serde_json::Error> {
-    raw.map_or_else(|| Ok(T::default()), |raw| serde_json::from_str(raw.get()))
+fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, String> {
+    raw.map_or_else(
+        || Ok(T::default()),
+        |raw| serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+    )
 }
 
-fn term(raw: RawTerm<'_>) -> NodeSelectorTerm {
+/// An image's name as nodes tell it.
+fn with_tag(image: &str) -> Box<str> {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    if image.is_empty() || name.contains(':') || name.contains('@') {
+        image.into()
+    } else {
+        format!("{image}:latest").into()
+    }
+}
+
+pub(super) fn term(raw: RawTerm<'_>) -> NodeSelectorTerm {
     let expressions = |list: Vec<RawExpression<'_>>| {
         list.into_iter()
             .map(|raw| Expression {

@@ -20,6 +20,8 @@ pub(super) type RawAmounts<'a> = BTreeMap<Text<'a>, Text<'a>>;
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawContainer<'a> {
     #[serde(borrow, default)]
+    pub(super) image: Text<'a>,
+    #[serde(borrow, default)]
     resources: RawResources<'a>,
     #[serde(borrow, default)]
     pub(super) ports: Vec<RawPort<'a>>,

@@ -192,7 +192,7 @@ fn a_bound_pod_is_small() {
         "uid": "5b0f8a57-9d0b-4a3f-8e57-3f1f6a0d9c22", "controller": true,
     }]);
     let pod: Pod = project(kinds::POD, &object);
-    let State::Bound { node, load } = &pod.state else {
+    let State::Bound { node, load, .. } = &pod.state else {
         panic!("it is bound")
     };
     let owner = load.owner.as_ref().map_or(0, |owner| 16 + owner.len());

@@ -68,10 +68,10 @@ fn an_unschedulable_pod_waits_for_what_can_help_its_class() {
         assert!(fail(&mut queue, name, Duration::ZERO));
     }
     let later = 2 * SECOND;
-    queue.help(ClusterEvents::NODE_LABELS, later, |_| {
+    queue.help(ClusterEvents::NODE_LABELS, later, |_, _| {
         panic!("labels cannot help")
     });
-    queue.help(ClusterEvents::POD_REMOVED, later, |class| {
+    queue.help(ClusterEvents::POD_REMOVED, later, |class, _| {
         class.load.owner.as_deref() == Some("x")
     });
     assert_eq!(take_all(&mut queue), ["a", "b"]);
@@ -88,9 +88,9 @@ fn a_node_that_came_and_did_not_help_may_help_in_any_way_later() {
     queue.help(
         ClusterEvents::NODE_ADDED.union(ClusterEvents::POD_REMOVED),
         SECOND,
-        |_| false,
+        |_, _| false,
     );
-    queue.help(ClusterEvents::NODE_TAINTS, 2 * SECOND, |_| true);
+    queue.help(ClusterEvents::NODE_TAINTS, 2 * SECOND, |_, _| true);
     assert_eq!(take_all(&mut queue), ["a"]);
 }
 
@@ -102,7 +102,7 @@ fn backoff_doubles_and_holds_back_also_what_was_helped() {
     for expected in [1, 2, 4, 8, 10, 10] {
         assert_eq!(take(&mut queue).as_deref(), Some("a"));
         fail(&mut queue, "a", now);
-        queue.help(ClusterEvents::POD_REMOVED, now, |_| true);
+        queue.help(ClusterEvents::POD_REMOVED, now, |_, _| true);
         assert_eq!(take(&mut queue), None);
         let until = now + expected * SECOND;
         assert_eq!(queue.next_deadline(), Some(until));
@@ -291,7 +291,7 @@ proptest! {
                 }
                 Op::Help(owner) => {
                     let helped = owner.to_string();
-                    queue.help(ClusterEvents::POD_REMOVED, now, |class| class.load.owner.as_deref() == Some(&helped));
+                    queue.help(ClusterEvents::POD_REMOVED, now, |class, _| class.load.owner.as_deref() == Some(&helped));
                     model.wake(|pod| pod.owner == owner && matches!(pod.state, ModelState::Unschedulable { .. }));
                 }
             }

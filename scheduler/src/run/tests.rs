@@ -1,6 +1,6 @@
 //! Tests of `run`.
 
-use coracle_api::Resource;
+use coracle_api::{Resource, kinds};
 use coracle_runtime::fake::FakeApi;
 use serde_json::{Value, json};
 
@@ -110,7 +110,8 @@ async fn a_pod_that_fits_nowhere_says_why_and_is_bound_when_it_fits() {
     api.seed(kinds::NODE, node("n1", "1"));
     api.seed(kinds::POD, pod("big", "3"));
     with_scheduler(&api, async {
-        let expected = "0/1 nodes are available: 1 Insufficient cpu.";
+        let expected = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: \
+                        1 Preemption is not helpful for scheduling.";
         let condition = eventually("condition", || {
             api.find(kinds::POD, "default", "big")?
                 .pointer("/status/conditions/0")

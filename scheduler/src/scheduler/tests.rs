@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::profile::Profile;
 use crate::testing::{MIB, bound, key, node, owned_by, requirements, waiting};
 
 const ZERO: Duration = Duration::ZERO;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn scheduler(nodes: &[Node]) -> Scheduler {
-    let mut scheduler = Scheduler::new("default-scheduler", Profile::default(), queue::Limits::default());
+    let mut scheduler = Scheduler::new(vec![Profile::default()], queue::Limits::default());
     for node in nodes {
         scheduler.node_changed(&Key::new("", &node.name), Some(&Arc::new(node.clone())));
     }
@@ -29,7 +30,12 @@ fn decisions(scheduler: &mut Scheduler, now: Duration) -> Vec<String> {
     let outcomes = scheduler.schedule(now, 100);
     let text = |outcome: Outcome| match outcome.verdict {
         Verdict::Bind(node) => format!("{} -> {node}", outcome.key.name()),
-        Verdict::Tell(message) => format!("{}: {message}", outcome.key.name()),
+        Verdict::Tell(message, _) => format!("{}: {message}", outcome.key.name()),
+        Verdict::Prepare(node, steps) => format!("{} ~> {node} {steps:?}", outcome.key.name()),
+        Verdict::Preempt { node, victims, .. } => {
+            let victims: Vec<&str> = victims.iter().map(|victim| victim.key.name()).collect();
+            format!("{} x> {node} {}", outcome.key.name(), victims.join(" "))
+        }
     };
     outcomes.into_iter().map(text).collect()
 }
@@ -39,7 +45,11 @@ fn an_assumed_pod_takes_its_room_at_once() {
     let mut scheduler = scheduler(&[node("n1", 1_000, 1_000, 10)]);
     arrive(&mut scheduler, "a", 600);
     arrive(&mut scheduler, "b", 600);
-    let expected = ["a -> n1", "b: 0/1 nodes are available: 1 Insufficient cpu."];
+    let expected = [
+        "a -> n1",
+        "b: 0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: \
+         1 No preemption victims found for incoming pod.",
+    ];
     assert_eq!(decisions(&mut scheduler, ZERO), expected);
     assert_eq!(scheduler.assumed(), 1);
 }

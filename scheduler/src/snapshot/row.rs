@@ -1,6 +1,6 @@
 //! One node as filters and scores see it.
 
-use super::{NodeIndex, Snapshot};
+use super::{NodeIndex, Snapshot, TopologyId};
 use crate::{projection::Node, requirements::HostPort};
 
 /// A node and what is on it.
@@ -39,6 +39,18 @@ impl<'a> NodeRow<'a> {
     #[must_use]
     pub fn node(self) -> &'a Node {
         self.node
+    }
+
+    /// The snapshot that it is a row of.
+    #[must_use]
+    pub fn snapshot(self) -> &'a Snapshot {
+        self.snapshot
+    }
+
+    /// Its domain, where the node has the topology's label.
+    #[must_use]
+    pub fn domain(self, id: TopologyId) -> Option<usize> {
+        self.snapshot.domain(id, self.index)
     }
 
     /// Thousandths of a core.

@@ -9,6 +9,8 @@ use crate::{
     requirements::{Effect, Load, Requirements},
 };
 
+mod neighbours;
+
 #[derive(Default)]
 pub struct Cluster {
     pub nodes: BTreeMap<String, Node>,
@@ -64,6 +66,8 @@ impl Cluster {
             && (self.loads(node).count() as i64) < node.allocatable.pods
             && (requests.cpu_milli == 0 || requests.cpu_milli <= cpu_left)
             && (requests.memory_bytes == 0 || requests.memory_bytes <= memory_left)
+            && self.is_spread_by(pod, node)
+            && self.suits_neighbours(pod, node)
     }
 
     /// The total score of every node that admits the pod.
@@ -87,13 +91,7 @@ impl Cluster {
                 .filter(|term| term.term.matches(&node.name, &node.labels));
             matching.map(|term| term.weight).sum::<i64>()
         };
-        let siblings = |node: &Node| {
-            self.loads(node)
-                .filter(|load| load.owner.is_some() && load.owner == pod.load.owner)
-                .count() as i64
-        };
         let max = |of: &dyn Fn(&Node) -> i64| nodes.iter().map(|node| of(node)).max().unwrap_or_default();
-        let min = |of: &dyn Fn(&Node) -> i64| nodes.iter().map(|node| of(node)).min().unwrap_or_default();
         let mut scores = BTreeMap::new();
         for node in &nodes {
             let mut score = 0;
@@ -104,12 +102,8 @@ impl Cluster {
             if !pod.preferred_terms.is_empty() && max(&preference) > 0 {
                 score += 2 * (100 * preference(node) / max(&preference));
             }
-            if pod.load.owner.is_some() {
-                score += 2 * match max(&siblings) {
-                    0 => 100,
-                    most => 100 * (most + min(&siblings) - siblings(node)) / most,
-                };
-            }
+            score += 2 * self.evenness(pod, &nodes, node);
+            score += 2 * self.welcome(pod, &nodes, node);
             score += self.least_allocated(pod, node);
             if pod.load.requests.cpu_milli > 0 || pod.load.requests.memory_bytes > 0 {
                 score += self.balance(pod, node);

@@ -1,5 +1,7 @@
 //! A Pod's JSON, as far as the scheduler reads it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -22,15 +24,19 @@ pub(super) struct RawPod<'a> {
     pub(super) status: RawStatus<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawMetadata<'a> {
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) labels: BTreeMap<Text<'a>, Text<'a>>,
     pub(super) deletion_timestamp: Option<IgnoredAny>,
     #[serde(borrow, default)]
     pub(super) owner_references: Vec<RawOwner<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawOwner<'a> {
     #[serde(borrow)]
@@ -71,12 +77,51 @@ pub(super) struct RawSpec<'a> {
     pub(super) tolerations: Option<&'a RawValue>,
     #[serde(default)]
     pub(super) scheduling_gates: Vec<IgnoredAny>,
+    #[serde(borrow, default)]
+    pub(super) preemption_policy: Text<'a>,
+    #[serde(borrow)]
+    pub(super) topology_spread_constraints: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) volumes: Vec<RawVolume<'a>>,
+}
+
+/// A volume, if it is a claim.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawVolume<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    persistent_volume_claim: Option<RawClaim<'a>>,
+    ephemeral: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawClaim<'a> {
+    #[serde(borrow, default)]
+    claim_name: Text<'a>,
+}
+
+impl RawVolume<'_> {
+    /// The claim's name; that of a generic ephemeral volume is made of the pod's name and the volume's.
+    pub(super) fn claim_of(&self, pod: &str) -> Option<Box<str>> {
+        match (&self.persistent_volume_claim, &self.ephemeral) {
+            (Some(claim), _) => Some((*claim.claim_name).into()),
+            (None, Some(_)) => Some(format!("{pod}-{}", &*self.name).into()),
+            (None, None) => None,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
 pub(super) struct RawStatus<'a> {
     #[serde(borrow, default)]
     pub(super) phase: Text<'a>,
+    #[serde(borrow, default, rename = "nominatedNodeName")]
+    pub(super) nominated_node_name: Text<'a>,
+    #[serde(borrow, default, rename = "startTime")]
+    pub(super) start_time: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) conditions: Vec<RawCondition<'a>>,
 }
@@ -113,9 +158,9 @@ pub(super) struct RawNodeAffinity<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RawNodeSelector<'a> {
+pub(in crate::projection) struct RawNodeSelector<'a> {
     #[serde(borrow)]
-    pub(super) node_selector_terms: Vec<RawTerm<'a>>,
+    pub(in crate::projection) node_selector_terms: Vec<RawTerm<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -127,7 +172,7 @@ pub(super) struct RawPreferred<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RawTerm<'a> {
+pub(in crate::projection) struct RawTerm<'a> {
     #[serde(borrow, default)]
     pub(super) match_expressions: Vec<RawExpression<'a>>,
     #[serde(borrow, default)]
@@ -135,7 +180,7 @@ pub(super) struct RawTerm<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct RawExpression<'a> {
+pub(in crate::projection) struct RawExpression<'a> {
     #[serde(borrow)]
     pub(super) key: Text<'a>,
     pub(super) operator: Operator,
