@@ -84,6 +84,12 @@ impl Cycle {
         &self.profile
     }
 
+    /// A number below `of` that goes round with the decisions.
+    #[must_use]
+    pub fn turn(&self, of: usize) -> usize {
+        (self.decisions % of.max(1) as u64) as usize
+    }
+
     /// Finds the best node for a pod of the class. The caller accounts for the pod before the next decision.
     pub fn decide(&mut self, class: &Class, snapshot: &mut Snapshot) -> Decision {
         self.decide_beside(class, &[], snapshot)

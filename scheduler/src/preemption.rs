@@ -125,7 +125,11 @@ pub fn attempt(
         .min(nodes);
     let mut candidates: Vec<Candidate> = Vec::new();
     // Cheap ones are enough; one that violates a budget is only taken for want of better.
-    for index in &diagnosis.resolvable {
+    // Upstream begins anywhere; going round spares the nodes that were just promised to others.
+    let (before, after) = diagnosis
+        .resolvable
+        .split_at(around.cycle.turn(diagnosis.resolvable.len()));
+    for index in after.iter().chain(before) {
         match search(pod, *index, around, snapshot) {
             Ok(candidate) => candidates.push(candidate),
             Err(reasons) => reasons
