@@ -10,8 +10,8 @@ use coracle_service::{Env, Shutdown};
 use crate::custom::CustomKinds;
 use crate::view::{
     Autoscaler, Bare, Claim, CronJob, DaemonSet, Deployment, DisruptionBudget, EndpointSlice, Endpoints,
-    HasMeta, Job, Lease, Meta, Namespace, Node, Pod, ReplicaSet, ReplicationController, Revision, Selects,
-    Service, StatefulSet, Volume,
+    HasMeta, Job, Meta, Namespace, Node, Pod, ReplicaSet, ReplicationController, Revision, Selects, Service,
+    StatefulSet, Volume,
 };
 
 /// The label by which a slice says whose it is.
@@ -145,7 +145,7 @@ pub(crate) struct World {
     pub(crate) disruption_budgets: Arc<Kind<DisruptionBudget>>,
     pub(crate) autoscalers: Arc<Kind<Autoscaler>>,
     pub(crate) nodes: Arc<Kind<Node>>,
-    pub(crate) leases: Arc<Kind<Lease>>,
+    pub(crate) leases: Arc<Kind<Bare>>,
     pub(crate) namespaces: Arc<Kind<Namespace>>,
     pub(crate) claims: Arc<Kind<Claim>>,
     pub(crate) volumes: Arc<Kind<Volume>>,

@@ -8,7 +8,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerSpec;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, HasMeta, Meta};
+use super::{Condition, Meta};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Autoscaler {
@@ -40,11 +40,5 @@ pub(crate) struct AutoscalerStatus {
 impl Project for Autoscaler {
     fn project(object: &Object) -> Result<Self, ApiError> {
         object.read()
-    }
-}
-
-impl HasMeta for Autoscaler {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

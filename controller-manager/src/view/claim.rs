@@ -5,7 +5,7 @@ use coracle_client::Object;
 use coracle_runtime::Project;
 use serde::Deserialize;
 
-use super::{HasMeta, Meta};
+use super::{Meta, object::Json};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Claim {
@@ -45,15 +45,6 @@ pub(crate) struct ClaimRef {
     /// Empty where a person reserved the volume for a claim of that name.
     #[serde(deserialize_with = "or_default")]
     pub(crate) uid: Box<str>,
-}
-
-#[derive(Deserialize)]
-struct ClaimJson {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: ClaimSpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: ClaimStatusJson,
 }
 
 #[derive(Default, Deserialize)]
@@ -96,11 +87,11 @@ struct ClaimStatusJson {
 
 impl Project for Claim {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let ClaimJson {
+        let Json {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<ClaimSpecJson, ClaimStatusJson> = object.read()?;
         Ok(Self {
             meta: metadata,
             class: spec.storage_class_name,
@@ -113,15 +104,6 @@ impl Project for Claim {
             has_capacity: status.capacity.storage.is_some(),
         })
     }
-}
-
-#[derive(Deserialize)]
-struct VolumeJson {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: VolumeSpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: VolumeStatusJson,
 }
 
 #[derive(Default, Deserialize)]
@@ -149,11 +131,11 @@ struct VolumeStatusJson {
 
 impl Project for Volume {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let VolumeJson {
+        let Json {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<VolumeSpecJson, VolumeStatusJson> = object.read()?;
         Ok(Self {
             meta: metadata,
             class: spec.storage_class_name,
@@ -172,18 +154,6 @@ fn mode(text: Box<str>) -> Box<str> {
         "Filesystem".into()
     } else {
         text
-    }
-}
-
-impl HasMeta for Claim {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
-impl HasMeta for Volume {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }
 

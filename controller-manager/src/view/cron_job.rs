@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HasMeta, Meta};
+use super::Meta;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct CronJob {
@@ -101,11 +101,5 @@ impl CronJobStatus {
 impl Project for CronJob {
     fn project(object: &Object) -> Result<Self, ApiError> {
         object.read()
-    }
-}
-
-impl HasMeta for CronJob {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

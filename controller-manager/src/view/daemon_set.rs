@@ -6,7 +6,11 @@ use coracle_runtime::Project;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HasMeta, IntOrString, Meta, Placement, Selects, Template, Toleration, replica_set::annotations};
+use super::{
+    IntOrString, Meta, Placement, Template, Toleration,
+    object::Json,
+    rolling::{REVISION_HISTORY, StrategyJson},
+};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DaemonSet {
@@ -84,18 +88,6 @@ const DAEMON_TOLERATIONS: [(&str, &str); 6] = [
     ("node.kubernetes.io/unschedulable", "NoSchedule"),
 ];
 const NETWORK_UNAVAILABLE: (&str, &str) = ("node.kubernetes.io/network-unavailable", "NoSchedule");
-/// Revisions kept where the spec does not say; the API's default.
-const REVISION_HISTORY: i32 = 10;
-
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default)]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: DaemonSetStatus,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SpecJson {
@@ -109,29 +101,14 @@ struct SpecJson {
     revision_history_limit: Option<i32>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct StrategyJson {
-    #[serde(rename = "type", deserialize_with = "or_default")]
-    kind: Box<str>,
-    #[serde(deserialize_with = "or_default")]
-    rolling_update: RollingJson,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RollingJson {
-    max_surge: Option<IntOrString>,
-    max_unavailable: Option<IntOrString>,
-}
-
 impl Project for DaemonSet {
     fn project(object: &Object) -> Result<Self, ApiError> {
         let Json {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, DaemonSetStatus, Labels> = object.read()?;
+        let (meta, annotations) = metadata.split();
         let mut placement: Placement = serde_json::from_str(&spec.template.spec).unwrap_or_default();
         let network = placement.host_network.then_some(NETWORK_UNAVAILABLE);
         for (key, effect) in DAEMON_TOLERATIONS.into_iter().chain(network) {
@@ -148,8 +125,8 @@ impl Project for DaemonSet {
         }
         let rolling = spec.update_strategy.rolling_update;
         Ok(Self {
-            meta: metadata,
-            annotations: annotations(object)?,
+            meta,
+            annotations,
             selector: spec.selector.unwrap_or_else(LabelSelector::nothing),
             template: spec.template,
             placement,
@@ -164,18 +141,6 @@ impl Project for DaemonSet {
             revision_history_limit: spec.revision_history_limit.unwrap_or(REVISION_HISTORY),
             status,
         })
-    }
-}
-
-impl HasMeta for DaemonSet {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
-impl Selects for DaemonSet {
-    fn selector(&self) -> &LabelSelector {
-        &self.selector
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Condition, HasMeta, Meta, deployment::IntOrString};
+use super::{Condition, IntOrString, Meta, object::Json};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DisruptionBudget {
@@ -36,15 +36,6 @@ pub(crate) struct DisruptionBudgetStatus {
     pub(crate) conditions: Vec<Condition>,
 }
 
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: DisruptionBudgetStatus,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SpecJson {
@@ -59,7 +50,7 @@ impl Project for DisruptionBudget {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, DisruptionBudgetStatus> = object.read()?;
         Ok(Self {
             meta: metadata,
             min_available: spec.min_available,
@@ -101,11 +92,5 @@ impl DisruptionBudgetStatus {
             "expectedPods": self.expected_pods,
             "conditions": conditions.collect::<Value>(),
         }})
-    }
-}
-
-impl HasMeta for DisruptionBudget {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

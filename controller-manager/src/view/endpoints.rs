@@ -3,9 +3,10 @@
 use coracle_api::{ApiError, view::or_default};
 use coracle_client::Object;
 use coracle_runtime::Project;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
-use super::{HasMeta, Meta};
+use super::Meta;
 
 /// A port of all endpoints of a slice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,12 +94,6 @@ impl Project for EndpointSlice {
     }
 }
 
-impl HasMeta for EndpointSlice {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
 /// An address of Endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -112,54 +107,6 @@ pub(crate) struct Address {
     pub(crate) target_ref: Option<TargetRef>,
 }
 
-/// A port of Endpoints, whose name is left out where it is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct SubsetPort {
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "str::is_empty")]
-    pub(crate) name: Box<str>,
-    #[serde(deserialize_with = "or_default")]
-    pub(crate) port: u16,
-    #[serde(deserialize_with = "or_default")]
-    pub(crate) protocol: Box<str>,
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
-    pub(crate) app_protocol: Option<Box<str>>,
-}
-
-impl From<EndpointPort> for SubsetPort {
-    fn from(port: EndpointPort) -> Self {
-        let EndpointPort {
-            name,
-            port,
-            protocol,
-            app_protocol,
-        } = port;
-        Self {
-            name,
-            port,
-            protocol,
-            app_protocol,
-        }
-    }
-}
-
-impl From<SubsetPort> for EndpointPort {
-    fn from(port: SubsetPort) -> Self {
-        let SubsetPort {
-            name,
-            port,
-            protocol,
-            app_protocol,
-        } = port;
-        Self {
-            name,
-            port,
-            protocol,
-            app_protocol,
-        }
-    }
-}
-
 /// Addresses that have the same ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -168,8 +115,24 @@ pub(crate) struct Subset {
     pub(crate) addresses: Vec<Address>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub(crate) not_ready_addresses: Vec<Address>,
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub(crate) ports: Vec<SubsetPort>,
+    #[serde(
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "without_empty_names"
+    )]
+    pub(crate) ports: Vec<EndpointPort>,
+}
+
+/// Endpoints leave out the name of a port that has none; EndpointSlices write it.
+fn without_empty_names<S: Serializer>(ports: &[EndpointPort], serializer: S) -> Result<S::Ok, S::Error> {
+    let ports: Value = ports.iter().map(|port| json!(port)).collect();
+    let mut ports = ports;
+    for port in ports.as_array_mut().into_iter().flatten() {
+        if port["name"] == "" {
+            port.as_object_mut().map(|fields| fields.remove("name"));
+        }
+    }
+    ports.serialize(serializer)
 }
 
 /// Endpoints, the older form.
@@ -185,11 +148,5 @@ pub(crate) struct Endpoints {
 impl Project for Endpoints {
     fn project(object: &Object) -> Result<Self, ApiError> {
         object.read()
-    }
-}
-
-impl HasMeta for Endpoints {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

@@ -1,6 +1,6 @@
 //! Jobs.
 
-use coracle_api::{ApiError, LabelSelector, time, view::or_default};
+use coracle_api::{ApiError, LabelSelector, Labels, time, view::or_default};
 use coracle_client::Object;
 use coracle_runtime::Project;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::{PodFailurePolicy, SuccessPolicy};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Condition, HasMeta, Meta, Selects, Template, replica_set::annotations};
+use super::{Condition, Meta, Template, object::Json};
 
 /// Who manages Jobs where nothing else is said.
 const OURSELVES: &str = "kubernetes.io/job-controller";
@@ -81,42 +81,22 @@ pub(crate) struct Uncounted {
     pub(crate) failed: Vec<Box<str>>,
 }
 
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: JobSpec,
-    #[serde(default, deserialize_with = "or_default")]
-    status: JobStatus,
-}
-
 impl Project for Job {
     fn project(object: &Object) -> Result<Self, ApiError> {
         let Json {
             metadata,
             mut spec,
             status,
-        } = object.read()?;
-        let scheduled_at = annotations(object)?.get(SCHEDULED_AT).and_then(time::parse);
+        }: Json<JobSpec, JobStatus, Labels> = object.read()?;
+        let (meta, annotations) = metadata.split();
+        let scheduled_at = annotations.get(SCHEDULED_AT).and_then(time::parse);
         Ok(Self {
-            meta: metadata,
+            meta,
             scheduled_at,
             selector: spec.selector.take().unwrap_or_else(LabelSelector::nothing),
             spec,
             status,
         })
-    }
-}
-
-impl HasMeta for Job {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
-impl Selects for Job {
-    fn selector(&self) -> &LabelSelector {
-        &self.selector
     }
 }
 

@@ -1,5 +1,6 @@
 //! Metadata, as far as controllers need it.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use coracle_api::{LabelSelector, Labels, Resource, view::or_default};
@@ -10,10 +11,11 @@ use serde::{Deserialize, Deserializer};
 use super::intern::Interner;
 use crate::custom;
 
-/// The metadata of any object, with the one annotation that pods are chosen by.
+/// The metadata of any object, with what of its annotations `A` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Meta {
+#[serde(bound(deserialize = "A: Default + Deserialize<'de>"))]
+pub(crate) struct Meta<A = DeletionCost> {
     #[serde(deserialize_with = "or_default")]
     pub(crate) name: Box<str>,
     #[serde(deserialize_with = "or_default")]
@@ -36,9 +38,25 @@ pub(crate) struct Meta {
     /// Shared among objects that have the same.
     #[serde(rename = "ownerReferences", deserialize_with = "shared_owners")]
     pub(crate) owners: Arc<[Owner]>,
-    /// Zero for all but the few pods that say otherwise.
-    #[serde(rename = "annotations", deserialize_with = "deletion_cost")]
-    pub(crate) deletion_cost: i32,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) annotations: A,
+}
+
+/// The one annotation that pods are chosen by; zero for all but the few that say otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(from = "CostJson<'_>")]
+pub(crate) struct DeletionCost(i32);
+
+#[derive(Deserialize)]
+struct CostJson<'a> {
+    #[serde(rename = "controller.kubernetes.io/pod-deletion-cost", default, borrow)]
+    cost: Option<Cow<'a, str>>,
+}
+
+impl From<CostJson<'_>> for DeletionCost {
+    fn from(CostJson { cost }: CostJson<'_>) -> Self {
+        Self(cost.and_then(|cost| cost.parse().ok()).unwrap_or(0))
+    }
 }
 
 fn shared_labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Labels>, D::Error> {
@@ -50,16 +68,6 @@ fn shared_owners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Owne
     static KNOWN: LazyLock<Interner<[Owner]>> = LazyLock::new(Interner::default);
     let owners: Vec<Owner> = or_default(deserializer)?;
     Ok(KNOWN.share(owners.into()))
-}
-
-fn deletion_cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
-    #[derive(Default, Deserialize)]
-    struct Only<'a> {
-        #[serde(rename = "controller.kubernetes.io/pod-deletion-cost", default, borrow)]
-        cost: Option<std::borrow::Cow<'a, str>>,
-    }
-    let only = Option::<Only<'de>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(only.cost.and_then(|cost| cost.parse().ok()).unwrap_or(0))
 }
 
 /// A reference to an owner.
@@ -109,6 +117,39 @@ impl From<OwnerJson> for Owner {
             controller: json.controller,
             blocks: json.block_owner_deletion,
         }
+    }
+}
+
+impl<A> Meta<A> {
+    /// The annotations apart.
+    pub(super) fn split(self) -> (Meta, A) {
+        let Self {
+            name,
+            namespace,
+            uid,
+            revision,
+            generation,
+            created,
+            deleting,
+            labels,
+            finalizers,
+            owners,
+            annotations,
+        } = self;
+        let meta = Meta {
+            name,
+            namespace,
+            uid,
+            revision,
+            generation,
+            created,
+            deleting,
+            labels,
+            finalizers,
+            owners,
+            annotations: DeletionCost::default(),
+        };
+        (meta, annotations)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Nodes, and the Leases by which they show that they are alive.
+//! Nodes.
 
 use coracle_api::{ApiError, view::or_default};
 use coracle_client::Object;
@@ -6,7 +6,7 @@ use coracle_runtime::Project;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{HasMeta, Meta};
+use super::{Meta, object::Json};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
@@ -42,15 +42,6 @@ pub(crate) struct NodeCondition {
     pub(crate) last_heartbeat_time: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: StatusJson,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SpecJson {
@@ -75,7 +66,7 @@ impl Project for Node {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, StatusJson> = object.read()?;
         let SpecJson {
             pod_cidr,
             unschedulable,
@@ -91,12 +82,6 @@ impl Project for Node {
     }
 }
 
-impl HasMeta for Node {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
 impl Node {
     pub(crate) fn condition(&self, kind: &str) -> Option<&NodeCondition> {
         self.conditions.iter().find(|condition| &*condition.kind == kind)
@@ -105,27 +90,5 @@ impl Node {
     /// The taints that end pods.
     pub(crate) fn evicting_taints(&self) -> impl Iterator<Item = &Taint> {
         self.taints.iter().filter(|taint| &*taint.effect == "NoExecute")
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Lease {
-    pub(crate) meta: Meta,
-}
-
-impl Project for Lease {
-    fn project(object: &Object) -> Result<Self, ApiError> {
-        #[derive(Deserialize)]
-        struct Json {
-            metadata: Meta,
-        }
-        let Json { metadata } = object.read()?;
-        Ok(Self { meta: metadata })
-    }
-}
-
-impl HasMeta for Lease {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

@@ -11,9 +11,9 @@ use coracle_api::{ApiError, view::or_default};
 use coracle_client::Object;
 use coracle_runtime::Project;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use super::{HasMeta, Meta, PodOfJob, Taint, intern::Interner, placement::AffinityJson};
+use super::{Meta, PodOfJob, Taint, intern::Interner, object::Json, placement::AffinityJson};
 
 /// status.phase
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -25,6 +25,12 @@ pub(crate) enum Phase {
     Succeeded,
     Failed,
 }
+
+/// The condition of a pod that is about to be ended by a disruption.
+pub(crate) const DISRUPTION_TARGET: &str = "DisruptionTarget";
+
+/// Its reason where the node itself is ending the pod, which nobody takes back.
+const TERMINATION_BY_KUBELET: &str = "TerminationByKubelet";
 
 /// What a pod puts up with for how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +78,7 @@ pub(crate) struct Pod {
     pub(crate) restarts: u32,
     /// Shared where they are what admission gives to every pod.
     pub(crate) tolerations: Arc<[Toleration]>,
-    /// Names of the claims that its volumes use.
+    /// Names of the claims that its volumes use, those of ephemeral volumes included.
     pub(crate) claims: Box<[Box<str>]>,
     /// status.podIP
     pub(crate) ip: Option<Ipv4Addr>,
@@ -82,6 +88,17 @@ pub(crate) struct Pod {
     pub(crate) names: Option<Box<Names>>,
     /// What only Jobs ask about; `None` for pods of others.
     pub(crate) of_job: Option<Box<PodOfJob>>,
+    /// What few pods have; `None` for the many that have nothing of it.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few pods have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    /// Names of the volumes that have a claim made for them.
+    ephemeral: Box<[Box<str>]>,
+    /// Since when it is said to be about to go.
+    disrupted_since: Option<Timestamp>,
 }
 
 /// A container's port that has a name.
@@ -116,15 +133,6 @@ static USUAL: LazyLock<Arc<[Toleration]>> = LazyLock::new(|| {
         .map(five_minutes)
         .into()
 });
-
-#[derive(Deserialize)]
-struct PodJson<'a> {
-    metadata: Meta,
-    #[serde(default)]
-    spec: SpecJson,
-    #[serde(default, borrow)]
-    status: StatusJson<'a>,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -167,7 +175,25 @@ impl SpecJson {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct VolumeJson {
+    #[serde(default, deserialize_with = "or_default")]
+    name: Box<str>,
     persistent_volume_claim: Option<ClaimJson>,
+    ephemeral: Option<IgnoredAny>,
+}
+
+impl VolumeJson {
+    /// The name of the claim that it uses.
+    fn claim(&self, pod: &Meta) -> Option<Box<str>> {
+        match &self.persistent_volume_claim {
+            Some(claim) => Some(claim.claim_name.clone()),
+            None => self.ephemeral.map(|_| ephemeral_claim(&pod.name, &self.name)),
+        }
+    }
+}
+
+/// The name of the claim of a pod's ephemeral volume.
+pub(crate) fn ephemeral_claim(pod: &str, volume: &str) -> Box<str> {
+    format!("{pod}-{volume}").into()
 }
 
 #[derive(Deserialize)]
@@ -195,6 +221,8 @@ struct ConditionJson<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     status: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    reason: Cow<'a, str>,
     last_transition_time: Option<Timestamp>,
 }
 
@@ -207,15 +235,24 @@ struct ContainerJson {
 
 impl Project for Pod {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let PodJson {
+        let Json {
             metadata,
             mut spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, StatusJson<'_>> = object.read()?;
         let ready = status
             .conditions
             .iter()
             .find(|condition| condition.kind == "Ready");
+        let disrupted = status
+            .conditions
+            .iter()
+            .find(|condition| {
+                condition.kind == DISRUPTION_TARGET
+                    && condition.status == "True"
+                    && condition.reason != TERMINATION_BY_KUBELET
+            })
+            .and_then(|condition| condition.last_transition_time);
         let ports = spec.named_ports();
         let names = (!spec.hostname.is_empty() || !spec.subdomain.is_empty()).then(|| {
             Box::new(Names {
@@ -223,10 +260,16 @@ impl Project for Pod {
                 subdomain: std::mem::take(&mut spec.subdomain),
             })
         });
-        let claims = spec
+        let claims = spec.volumes.iter().filter_map(|volume| volume.claim(&metadata));
+        let claims = claims.collect();
+        let ephemeral = spec
             .volumes
             .into_iter()
-            .filter_map(|volume| volume.persistent_volume_claim);
+            .filter(|volume| volume.ephemeral.is_some());
+        let rare = Rare {
+            ephemeral: ephemeral.map(|volume| volume.name).collect(),
+            disrupted_since: disrupted,
+        };
         Ok(Self {
             affine_node: if spec.node_name.is_empty() {
                 spec.affinity.target()
@@ -248,19 +291,14 @@ impl Project for Pod {
             } else {
                 spec.tolerations.into()
             },
-            claims: claims.map(|claim| claim.claim_name).collect(),
+            claims,
             ip: status.pod_ip.parse().ok(),
             ports,
             names,
             of_job: PodOfJob::read(object, &metadata)?.map(Box::new),
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
             meta: metadata,
         })
-    }
-}
-
-impl HasMeta for Pod {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }
 
@@ -277,6 +315,16 @@ impl Pod {
         } else {
             &self.node
         }
+    }
+
+    /// Names of the volumes that have a claim made for them.
+    pub(crate) fn ephemeral(&self) -> &[Box<str>] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.ephemeral)
+    }
+
+    /// Since when it is said to be about to go (condition DisruptionTarget); `None` where it is not.
+    pub(crate) fn disrupted_since(&self) -> Option<Timestamp> {
+        self.rare.as_ref()?.disrupted_since
     }
 
     /// It has ended for good.
@@ -307,6 +355,6 @@ mod tests {
     #[test]
     fn a_pod_is_small() {
         // Beside it on the heap: name, namespace, UID and node, about 80 bytes; the rest is shared.
-        assert!(size_of::<Pod>() <= 300, "{}", size_of::<Pod>());
+        assert!(size_of::<Pod>() <= 312, "{}", size_of::<Pod>());
     }
 }

@@ -6,7 +6,7 @@ use coracle_runtime::Project;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Condition, HasMeta, Meta, Selects, Template};
+use super::{Condition, Meta, Template, object::Json};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplicaSet {
@@ -32,15 +32,6 @@ pub(crate) struct ReplicaSetStatus {
     pub(crate) conditions: Vec<Condition>,
 }
 
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default)]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: ReplicaSetStatus,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SpecJson {
@@ -52,51 +43,23 @@ struct SpecJson {
     template: Template,
 }
 
-/// The annotations of an object, which [`Meta`] leaves out.
-#[derive(Deserialize)]
-struct Annotated {
-    metadata: Annotations,
-}
-
-#[derive(Deserialize)]
-struct Annotations {
-    #[serde(default, deserialize_with = "or_default")]
-    annotations: Labels,
-}
-
-pub(super) fn annotations(object: &Object) -> Result<Labels, ApiError> {
-    let annotated: Annotated = object.read()?;
-    Ok(annotated.metadata.annotations)
-}
-
 impl Project for ReplicaSet {
     fn project(object: &Object) -> Result<Self, ApiError> {
         let Json {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, ReplicaSetStatus, Labels> = object.read()?;
+        let (meta, annotations) = metadata.split();
         Ok(Self {
-            meta: metadata,
-            annotations: annotations(object)?,
+            meta,
+            annotations,
             replicas: spec.replicas.unwrap_or(1),
             min_ready_seconds: spec.min_ready_seconds,
             selector: spec.selector.unwrap_or_else(LabelSelector::nothing),
             template: spec.template,
             status,
         })
-    }
-}
-
-impl HasMeta for ReplicaSet {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
-impl Selects for ReplicaSet {
-    fn selector(&self) -> &LabelSelector {
-        &self.selector
     }
 }
 

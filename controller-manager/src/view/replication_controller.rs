@@ -7,21 +7,12 @@ use coracle_client::Object;
 use coracle_runtime::Project;
 use serde::Deserialize;
 
-use super::{HasMeta, Meta, ReplicaSet, ReplicaSetStatus, Selects, Template, replica_set::annotations};
+use super::{ReplicaSet, ReplicaSetStatus, Template, object::Json};
 
 /// Seen as the ReplicaSet that it amounts to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplicationController {
     pub(crate) set: Arc<ReplicaSet>,
-}
-
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default)]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: ReplicaSetStatus,
 }
 
 #[derive(Default, Deserialize)]
@@ -42,7 +33,8 @@ impl Project for ReplicationController {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, ReplicaSetStatus, Labels> = object.read()?;
+        let (meta, annotations) = metadata.split();
         let selector = if spec.selector.is_empty() {
             LabelSelector::nothing()
         } else {
@@ -50,8 +42,8 @@ impl Project for ReplicationController {
         };
         Ok(Self {
             set: Arc::new(ReplicaSet {
-                meta: metadata,
-                annotations: annotations(object)?,
+                meta,
+                annotations,
                 replicas: spec.replicas.unwrap_or(1),
                 min_ready_seconds: spec.min_ready_seconds,
                 selector,
@@ -59,17 +51,5 @@ impl Project for ReplicationController {
                 status,
             }),
         })
-    }
-}
-
-impl HasMeta for ReplicationController {
-    fn meta(&self) -> &Meta {
-        &self.set.meta
-    }
-}
-
-impl Selects for ReplicationController {
-    fn selector(&self) -> &LabelSelector {
-        &self.set.selector
     }
 }

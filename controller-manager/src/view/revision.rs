@@ -6,7 +6,7 @@ use coracle_runtime::Project;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{HasMeta, Meta, Template};
+use super::{Meta, Template};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Revision {
@@ -40,11 +40,5 @@ impl Project for Revision {
             number: revision,
             template: Template::deserialize(template).unwrap_or_default(),
         })
-    }
-}
-
-impl HasMeta for Revision {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

@@ -5,7 +5,7 @@ use coracle_client::Object;
 use coracle_runtime::Project;
 use serde::Deserialize;
 
-use super::{HasMeta, Meta};
+use super::{Meta, object::Json};
 
 /// spec.ports
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -55,13 +55,6 @@ pub(crate) struct Service {
     pub(crate) prefers_close: bool,
 }
 
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: SpecJson,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SpecJson {
@@ -81,7 +74,7 @@ struct SpecJson {
 
 impl Project for Service {
     fn project(object: &Object) -> Result<Self, ApiError> {
-        let Json { metadata, spec } = object.read()?;
+        let Json { metadata, spec, .. }: Json<SpecJson> = object.read()?;
         Ok(Self {
             meta: metadata,
             selector: spec.selector,
@@ -94,12 +87,6 @@ impl Project for Service {
                 "PreferClose" | "PreferSameZone" | "PreferSameNode"
             ),
         })
-    }
-}
-
-impl HasMeta for Service {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }
 

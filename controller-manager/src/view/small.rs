@@ -5,7 +5,7 @@ use coracle_client::Object;
 use coracle_runtime::Project;
 use serde::Deserialize;
 
-use super::{Condition, HasMeta, Meta};
+use super::{Condition, Meta, object::Json};
 
 /// An object of any kind, known by its metadata alone.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,12 +20,6 @@ impl Project for Bare {
     }
 }
 
-impl HasMeta for Bare {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Namespace {
     pub(crate) meta: Meta,
@@ -33,15 +27,6 @@ pub(crate) struct Namespace {
     pub(crate) spec_finalizers: Box<[Box<str>]>,
     /// What its deletion waits for.
     pub(crate) conditions: Vec<Condition>,
-}
-
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: StatusJson,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,17 +49,11 @@ impl Project for Namespace {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, StatusJson> = object.read()?;
         Ok(Self {
             meta: metadata,
             spec_finalizers: spec.finalizers,
             conditions: status.conditions,
         })
-    }
-}
-
-impl HasMeta for Namespace {
-    fn meta(&self) -> &Meta {
-        &self.meta
     }
 }

@@ -6,7 +6,11 @@ use coracle_runtime::Project;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HasMeta, IntOrString, Meta, Selects, Template, replica_set::annotations};
+use super::{
+    IntOrString, Meta, Template,
+    object::Json,
+    rolling::{REVISION_HISTORY, StrategyJson},
+};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StatefulSet {
@@ -115,15 +119,6 @@ impl StatefulSetStatus {
     }
 }
 
-#[derive(Deserialize)]
-struct Json {
-    metadata: Meta,
-    #[serde(default)]
-    spec: SpecJson,
-    #[serde(default, deserialize_with = "or_default")]
-    status: StatefulSetStatus,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SpecJson {
@@ -157,23 +152,6 @@ struct OrdinalsJson {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct StrategyJson {
-    #[serde(rename = "type", deserialize_with = "or_default")]
-    kind: Box<str>,
-    #[serde(deserialize_with = "or_default")]
-    rolling_update: RollingJson,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RollingJson {
-    #[serde(deserialize_with = "or_default")]
-    partition: i32,
-    max_unavailable: Option<IntOrString>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
 struct RetentionJson {
     #[serde(deserialize_with = "or_default")]
     when_deleted: Box<str>,
@@ -188,27 +166,22 @@ struct SelectorJson {
     match_labels: Labels,
 }
 
-/// Revisions kept where the spec does not say; the API's default.
-const REVISION_HISTORY: i32 = 10;
-
 impl Project for StatefulSet {
     fn project(object: &Object) -> Result<Self, ApiError> {
         let Json {
             metadata,
             spec,
             status,
-        } = object.read()?;
+        }: Json<SpecJson, StatefulSetStatus, Labels> = object.read()?;
+        let (meta, annotations) = metadata.split();
         let selector = Option::<LabelSelector>::deserialize(&spec.selector)
             .map_err(|error| ApiError::internal(format!("read selector of stateful set: {error}")))?;
         let labels = Option::<SelectorJson>::deserialize(&spec.selector).unwrap_or_default();
-        let RollingJson {
-            partition,
-            max_unavailable,
-        } = spec.update_strategy.rolling_update;
+        let rolling = spec.update_strategy.rolling_update;
         let retention = spec.persistent_volume_claim_retention_policy;
         Ok(Self {
-            meta: metadata,
-            annotations: annotations(object)?,
+            meta,
+            annotations,
             replicas: spec.replicas.unwrap_or(1),
             start: spec.ordinals.start,
             selector: selector.unwrap_or_else(LabelSelector::nothing),
@@ -220,8 +193,8 @@ impl Project for StatefulSet {
             update: match &*spec.update_strategy.kind {
                 "OnDelete" => Update::OnDelete,
                 _ => Update::RollingUpdate {
-                    partition,
-                    max_unavailable,
+                    partition: rolling.partition,
+                    max_unavailable: rolling.max_unavailable,
                 },
             },
             min_ready_seconds: spec.min_ready_seconds,
@@ -232,17 +205,5 @@ impl Project for StatefulSet {
             },
             status,
         })
-    }
-}
-
-impl HasMeta for StatefulSet {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
-}
-
-impl Selects for StatefulSet {
-    fn selector(&self) -> &LabelSelector {
-        &self.selector
     }
 }

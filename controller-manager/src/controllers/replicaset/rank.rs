@@ -32,7 +32,7 @@ fn rank(pod: &Pod, neighbours: &BTreeMap<Box<str>, usize>, now: Timestamp) -> im
         !pod.node.is_empty(),
         phase,
         pod.ready,
-        pod.meta.deletion_cost,
+        pod.meta.annotations,
         // Where more of them share a node, one is missed less.
         Reverse(neighbours.get(&pod.node).copied().unwrap_or_default()),
         age(pod.ready_changed.filter(|_| pod.ready), now),
