@@ -58,6 +58,9 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// Look again after this, even if nothing changes.
     pub requeue_after: Option<Duration>,
+    /// Creations are tried one, then two, then four and so on at a time, after the other steps, and no more of them once
+    /// one was refused: a full quota is not asked five hundred times for the same. Upstream calls it slow start.
+    pub slow_start: bool,
 }
 
 /// One write of a plan.

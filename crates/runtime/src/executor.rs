@@ -76,11 +76,51 @@ struct Loop<'a, C: Controller> {
     queue: &'a WorkQueue<C::Key>,
 }
 
-/// A key's plan, and where its outcomes are in the batch.
+/// The highest revision written of each resource.
+type Reached = BTreeMap<&'static Resource, i64>;
+
+/// A key's plan, and the outcomes of its steps so far, in their order.
 struct Planned<K> {
     key: K,
     plan: Plan,
     outcomes: Vec<Result<Object, ApiError>>,
+}
+
+impl<K> Planned<K> {
+    fn new(key: K, mut plan: Plan) -> Self {
+        if plan.slow_start {
+            plan.steps.sort_by_key(is_creation);
+        }
+        Self {
+            key,
+            plan,
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// The steps that have not been tried.
+    fn left(&self) -> &[Step] {
+        self.plan.steps.get(self.outcomes.len()..).unwrap_or_default()
+    }
+
+    /// How many of them to try now.
+    fn in_round(&self, round: u32) -> usize {
+        let left = self.left();
+        if !self.plan.slow_start {
+            return left.len();
+        }
+        let mut tried = self.plan.steps.iter().zip(&self.outcomes);
+        if tried.any(|(step, outcome)| is_creation(step) && outcome.is_err()) {
+            return 0;
+        }
+        let others = left.iter().take_while(|step| !is_creation(step)).count();
+        let creations = 1_usize.checked_shl(round).unwrap_or(usize::MAX);
+        others.saturating_add(creations).min(left.len())
+    }
+}
+
+fn is_creation(step: &Step) -> bool {
+    matches!(step.write, Write::Create { subresource: "", .. })
 }
 
 impl<C: Controller> Loop<'_, C> {
@@ -110,11 +150,7 @@ impl<C: Controller> Loop<'_, C> {
             match snapshot {
                 Ok(Some(snapshot)) => {
                     let plan = self.controller.plan(&snapshot, now);
-                    planned.push(Planned {
-                        key,
-                        plan,
-                        outcomes: Vec::new(),
-                    });
+                    planned.push(Planned::new(key, plan));
                 }
                 Ok(None) => {
                     self.queue.forget(&key);
@@ -141,17 +177,34 @@ impl<C: Controller> Loop<'_, C> {
         Ok(())
     }
 
-    /// Writes all steps, fills in the outcomes, and returns the highest revision written of each resource.
-    async fn write(
+    /// Writes the steps of all plans, fills in the outcomes, and returns the highest revision written of each resource.
+    /// Nearly always that is one round; plans that start slowly share theirs.
+    async fn write(&self, planned: &mut [Planned<C::Key>]) -> Result<Reached, Fenced> {
+        let mut reached = Reached::new();
+        for round in 0.. {
+            let sizes: Vec<usize> = planned.iter().map(|planned| planned.in_round(round)).collect();
+            let next = planned
+                .iter()
+                .zip(&sizes)
+                .flat_map(|(planned, size)| planned.left().iter().take(*size));
+            let writes: Vec<Write> = next.map(|step| step.write.clone()).collect();
+            if writes.is_empty() {
+                break;
+            }
+            let mut outcomes = self.write_all(writes, &mut reached).await?.into_iter();
+            for (planned, size) in planned.iter_mut().zip(sizes) {
+                planned.outcomes.extend(outcomes.by_ref().take(size));
+            }
+        }
+        Ok(reached)
+    }
+
+    async fn write_all(
         &self,
-        planned: &mut [Planned<C::Key>],
-    ) -> Result<BTreeMap<&'static Resource, i64>, Fenced> {
-        let writes: Vec<Write> = planned
-            .iter()
-            .flat_map(|planned| planned.plan.steps.iter().map(|step| step.write.clone()))
-            .collect();
+        writes: Vec<Write>,
+        reached: &mut Reached,
+    ) -> Result<Vec<Result<Object, ApiError>>, Fenced> {
         let mut outcomes = Vec::with_capacity(writes.len());
-        let mut reached = BTreeMap::new();
         for chunk in chunks(writes) {
             let resources: Vec<_> = chunk.iter().map(resource_of).collect();
             let answer = self.batch(chunk).await?;
@@ -164,11 +217,7 @@ impl<C: Controller> Loop<'_, C> {
             }
             outcomes.extend(answer);
         }
-        let mut outcomes = outcomes.into_iter();
-        for planned in planned {
-            planned.outcomes = outcomes.by_ref().take(planned.plan.steps.len()).collect();
-        }
-        Ok(reached)
+        Ok(outcomes)
     }
 
     async fn batch(&self, writes: Vec<Write>) -> Result<Vec<Result<Object, ApiError>>, Fenced> {

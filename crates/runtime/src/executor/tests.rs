@@ -217,3 +217,78 @@ fn batches_are_bounded_in_length_and_size() {
     );
     assert_eq!(lengths(vec![create(BATCH_BYTES * 2), create(1)]), [1, 1]);
 }
+
+#[test]
+fn a_slow_start_doubles_until_something_is_refused() {
+    let step = |resource: &'static Resource, is_new: bool| {
+        let (namespace, name, json) = ("ns".to_owned(), String::new(), bytes::Bytes::new());
+        let subresource = "";
+        let write = if is_new {
+            Write::Create {
+                resource,
+                namespace,
+                name,
+                subresource,
+                json,
+            }
+        } else {
+            Write::Update {
+                resource,
+                namespace,
+                name,
+                subresource,
+                json,
+            }
+        };
+        Step {
+            write,
+            then: None,
+            otherwise: None,
+        }
+    };
+    let mut steps = vec![step(kinds::POD, true); 10];
+    steps.push(step(kinds::REPLICA_SET, false));
+    let plan = |slow_start| Plan {
+        steps: steps.clone(),
+        slow_start,
+        ..Plan::default()
+    };
+    assert_eq!(Planned::new((), plan(false)).in_round(0), 11);
+    // When which creation is refused, the sizes of the rounds.
+    for (refused, expected) in [
+        (None, vec![2, 2, 4, 3]),
+        (Some(0), vec![2]),
+        (Some(3), vec![2, 2, 4]),
+    ] {
+        let mut planned = Planned::new((), plan(true));
+        assert!(
+            !is_creation(&planned.plan.steps[0]),
+            "what is no creation goes first"
+        );
+        let mut rounds = Vec::new();
+        for round in 0.. {
+            let size = planned.in_round(round);
+            if size == 0 {
+                break;
+            }
+            for _ in 0..size {
+                let is_refused = refused.is_some_and(|refused| planned.outcomes.len() == refused + 1);
+                let object = Object {
+                    namespace: String::new(),
+                    name: String::new(),
+                    uid: String::new(),
+                    revision: 1,
+                    json: bytes::Bytes::new(),
+                };
+                let outcome = if is_refused {
+                    Err(ApiError::internal("refused"))
+                } else {
+                    Ok(object)
+                };
+                planned.outcomes.push(outcome);
+            }
+            rounds.push(size);
+        }
+        assert_eq!(rounds, expected, "{refused:?}");
+    }
+}

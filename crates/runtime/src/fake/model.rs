@@ -139,6 +139,20 @@ impl Model {
             .map_or(1, |(_, change)| change.revision)
     }
 
+    /// The revision of the last change of a kind.
+    pub(super) fn revision_of(&self, resource: &Resource) -> i64 {
+        let mut changes = self.history.iter().rev();
+        changes
+            .find(|(of, _)| *of == resource)
+            .map_or(1, |(_, change)| change.revision)
+    }
+
+    /// Whether any of these changes is of this kind.
+    pub(super) fn has_news(&self, resource: &Resource, range: Range<usize>) -> bool {
+        let mut changes = self.history.get(range).into_iter().flatten();
+        changes.any(|(of, _)| *of == resource)
+    }
+
     pub(super) fn events(&self, query: &WatchQuery, range: Range<usize>) -> Vec<Event> {
         let of_kind = self.history[range]
             .iter()
