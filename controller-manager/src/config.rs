@@ -16,6 +16,7 @@ pub const CONTROLLERS: &[&str] = &[
     "endpoints",
     "endpointslice",
     "endpointslice-mirroring",
+    "ephemeral-volume",
     "garbage-collector",
     "horizontalpodautoscaler",
     "job",
@@ -28,6 +29,7 @@ pub const CONTROLLERS: &[&str] = &[
     "replicationcontroller",
     "service-account",
     "statefulset",
+    "token-cleaner",
     "ttl-after-finished",
     "volume-binder",
 ];
@@ -54,6 +56,33 @@ pub struct Config {
     pub root_ca_pem: Option<String>,
     /// How long things are waited for.
     pub timings: Timings,
+    /// How fast pods are ended on nodes that fail.
+    pub evictions: EvictionRates,
+}
+
+/// How fast nodes that fail are given up, so that their pods end, and when it is rather the network that failed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EvictionRates {
+    /// Nodes a second in a zone that is well, and in one of which every node has failed.
+    pub primary: f64,
+    /// Nodes a second in a large zone of which many have failed; none are given up in a small one.
+    pub secondary: f64,
+    /// A zone with more nodes than this is large.
+    pub large_zone_nodes: usize,
+    /// The share of a zone's nodes from which on many have failed, if there are more than two.
+    pub unhealthy_zone_threshold: f64,
+}
+
+impl Default for EvictionRates {
+    /// As Kubernetes: a node in ten seconds, and in a hundred; 50 nodes; 0.55.
+    fn default() -> Self {
+        Self {
+            primary: 0.1,
+            secondary: 0.01,
+            large_zone_nodes: 50,
+            unhealthy_zone_threshold: 0.55,
+        }
+    }
 }
 
 /// How long things are waited for.
@@ -101,6 +130,7 @@ impl Config {
             node_cidr_mask: 24,
             root_ca_pem: None,
             timings: Timings::default(),
+            evictions: EvictionRates::default(),
         }
     }
 

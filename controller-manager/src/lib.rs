@@ -18,5 +18,5 @@ mod view;
 mod world;
 mod writes;
 
-pub use config::{CONTROLLERS, Config, Timings};
+pub use config::{CONTROLLERS, Config, EvictionRates, Timings};
 pub use run::{run, run_with};

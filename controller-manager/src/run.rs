@@ -15,8 +15,9 @@ use crate::{
         cron_job::CronJobController,
         daemonset::DaemonSetController,
         deployment::DeploymentController,
-        disruption::DisruptionController,
+        disruption::{DisruptionController, StaleDisruptions},
         endpointslice::{EndpointsController, Members, MirrorController, SliceController},
+        ephemeral_volume::EphemeralVolumes,
         garbage::GarbageCollector,
         horizontal_pod_autoscaler::AutoscalerController,
         job::JobController,
@@ -29,6 +30,7 @@ use crate::{
         service_account::ServiceAccounts,
         statefulset::StatefulSetController,
         taint_eviction::TaintEviction,
+        token_cleaner::TokenCleaner,
         ttl_after_finished::TtlAfterFinished,
     },
     view::{ReplicaSet, ReplicationController},
@@ -162,11 +164,14 @@ fn controllers(config: &Config, world: &Arc<World>, executor: &Executor, shutdow
     start.add("service-account", || ServiceAccounts::new(world, config));
     start.add("job", || JobController::new(world, config));
     start.add("cronjob", || CronJobController::new(world));
+    start.add("token-cleaner", || TokenCleaner::new(world));
     start.add("ttl-after-finished", || TtlAfterFinished::new(world));
     start.add("horizontalpodautoscaler", || {
         AutoscalerController::new(world, config)
     });
     start.add("disruption", || DisruptionController::new(world));
+    start.add("disruption", || StaleDisruptions::new(world));
+    start.add("ephemeral-volume", || EphemeralVolumes::new(world));
     start.loops
 }
 

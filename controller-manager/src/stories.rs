@@ -6,8 +6,14 @@ use coracle_runtime::fake::FakeApi;
 use serde_json::{Value, json};
 
 mod daemon_set;
+mod ends;
+mod jobs;
+mod network;
+mod nodes;
+mod overseers;
 mod replicas;
 mod stateful_set;
+mod storage;
 
 /// The status of an object in the namespace `ns`; null where the object is not there or its status is of an earlier
 /// generation.

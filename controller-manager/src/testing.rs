@@ -7,8 +7,8 @@ use coracle_api::{Resource, kinds};
 use coracle_client::{
     DeleteOptions, Object, ObjectApi, PatchType, Propagation, WatchQuery, Write, WriteOptions,
 };
-use coracle_runtime::{Cache, LeaseTimings, Plan, Project, fake::FakeApi, informer};
-use coracle_service::{Env, Health, Shutdown};
+use coracle_runtime::{Cache, Plan, Project, fake::FakeApi, informer};
+use coracle_service::{Clock, Env, Health, Random, Shutdown};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,10 +18,14 @@ use crate::{Config, Timings, run_with, view::Pod};
 pub(crate) const ENDS_LABEL: &str = "ends";
 pub(crate) mod disturbance;
 
-/// How long a condition is waited for: a crowded machine is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long nothing must happen for the controllers to be called done; a look takes a few milliseconds.
-const QUIET: Duration = Duration::from_millis(60);
+/// How long a condition is waited for. Time stands still while anybody has something to do, so that this says nothing
+/// about how fast the machine is: only timers (back-off, leases, periods) pass meanwhile.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How long nothing must happen for the controllers to be called done: longer than a key's back-off after ten failures.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// How long something that is no write may go unseen by those who wait for it.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The second that every test calls now.
 pub(crate) const NOW: i64 = 1_000_000;
@@ -159,29 +163,38 @@ pub(crate) fn body_of(plan: &Plan, beginning: &str) -> Value {
 }
 
 /// All controllers on a fake apiserver.
+///
+/// Time is the paused one of tokio: it moves on only when nobody has anything to do, and then at once to the next timer.
+/// Tests with a harness are `#[tokio::test(start_paused = true)]`.
 pub(crate) struct Harness {
     pub(crate) api: FakeApi,
+    pub(crate) env: Env,
     shutdown: Shutdown,
+}
+
+/// An environment whose time is tokio's, and whose randomness is the same each time.
+pub(crate) fn env() -> Env {
+    Env {
+        transport_clock: Clock::simulated(now()),
+        cluster_clock: Clock::simulated(now()),
+        random: Random::seeded(1),
+        ..Env::host()
+    }
 }
 
 pub(crate) fn config() -> Config {
     let timings = Timings {
         // Most tests have no Leases of nodes.
         node_grace: Duration::from_secs(3_600),
-        pod_gc: Duration::from_millis(20),
-        orphaned_pod: Duration::from_millis(20),
-        namespace_retry: Duration::from_millis(5),
-        job_backoff: Duration::from_millis(20),
-        autoscaler_period: Duration::from_millis(50),
-    };
-    let lease = LeaseTimings {
-        duration: Duration::from_secs(5),
-        renew_deadline: Duration::from_secs(4),
-        retry: Duration::from_millis(20),
+        pod_gc: Duration::from_secs(2),
+        orphaned_pod: Duration::from_secs(2),
+        namespace_retry: Duration::from_millis(200),
+        job_backoff: Duration::from_secs(1),
+        autoscaler_period: Duration::from_secs(2),
     };
     Config {
         timings,
-        lease,
+        root_ca_pem: Some("the authority".to_owned()),
         ..Config::new("apiserver:6443".to_owned(), "test".to_owned())
     }
 }
@@ -196,28 +209,22 @@ impl Harness {
 
     /// The cluster around the controllers alone.
     pub(crate) fn without_manager() -> Self {
-        let (api, shutdown) = (FakeApi::new(now()), Shutdown::new());
+        let (api, env, shutdown) = (FakeApi::new(now()), env(), Shutdown::new());
         let shared: Arc<dyn ObjectApi> = Arc::new(api.clone());
         api.seed(kinds::NODE, node("node-1"));
         let pods = Cache::<Pod>::new(kinds::POD);
         pods.subscribe({
-            let (api, shutdown) = (api.clone(), shutdown.clone());
+            let (api, spawn, shutdown) = (api.clone(), env.spawn, shutdown.clone());
             move |change| {
                 let Some(pod) = change.new.clone() else { return };
                 let (api, shutdown) = (api.clone(), shutdown.clone());
-                Env::host().spawn.task("kubelet", async move {
+                spawn.task("kubelet", async move {
                     shutdown.guard(play_node(&api, &pod)).await;
                 });
             }
         });
-        informer::start(
-            &pods,
-            WatchQuery::all(kinds::POD),
-            shared,
-            &Env::host(),
-            &shutdown,
-        );
-        Self { api, shutdown }
+        informer::start(&pods, WatchQuery::all(kinds::POD), shared, &env, &shutdown);
+        Self { api, env, shutdown }
     }
 
     /// Starts a controller manager, which ends with the harness; returns its way to the apiserver and what ends it.
@@ -234,15 +241,16 @@ impl Harness {
         let (client, manager) = (self.api.another_client(), self.shutdown.child());
         prepare(&client);
         let (api, ending): (Arc<dyn ObjectApi>, _) = (Arc::new(client.clone()), manager.clone());
-        Env::host().spawn.task("manager", async move {
-            let _ = run_with(config, api, Env::host(), Health::new(), ending).await;
+        let env = self.env.clone();
+        self.env.spawn.task("manager", async move {
+            let _ = run_with(config, api, env, Health::new(), ending).await;
         });
         (client, manager)
     }
 
     /// Waits until `reached` holds of the fake; says what was there where it does not.
     pub(crate) async fn until(&self, what: &str, reached: impl Fn(&FakeApi) -> bool) {
-        let clock = Env::host().transport_clock;
+        let clock = &self.env.transport_clock;
         let deadline = clock.monotonic() + PATIENCE;
         while !reached(&self.api) {
             assert!(
@@ -251,13 +259,13 @@ impl Harness {
                 self.api.log()
             );
             // Not everything that is waited for is a write.
-            let _ = clock.timeout(Duration::from_millis(20), self.api.changed()).await;
+            let _ = clock.timeout(LOOK, self.api.changed()).await;
         }
     }
 
     /// Waits until nobody but the keepers of Leases and the tellers of Events has written for [`QUIET`].
     pub(crate) async fn until_quiet(&self) {
-        let clock = Env::host().transport_clock;
+        let clock = &self.env.transport_clock;
         let counts = |line: &&String| !line.contains(" leases ") && !line.contains(" events ");
         let mut writes = 0;
         loop {
@@ -301,11 +309,22 @@ impl Harness {
     }
 
     pub(crate) async fn patch(&self, resource: &'static Resource, name: &str, body: Value) {
+        self.patch_part(resource, name, "", body).await;
+    }
+
+    /// A merge patch of a subresource.
+    pub(crate) async fn patch_part(
+        &self,
+        resource: &'static Resource,
+        name: &str,
+        subresource: &'static str,
+        body: Value,
+    ) {
         let write = Write::Patch {
             resource,
             namespace: if resource.namespaced { "ns" } else { "" }.to_owned(),
             name: name.to_owned(),
-            subresource: "",
+            subresource,
             patch_type: PatchType::Merge,
             patch: body.to_string().into(),
             uid: String::new(),
@@ -354,7 +373,10 @@ async fn play_node(api: &FakeApi, pod: &Pod) {
         crate::writes::patch_status(kinds::POD, &pod.meta, &json!({"status": {"phase": phase}}))
     } else {
         let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": ago(0)});
-        let status = json!({"status": {"phase": "Running", "conditions": [ready]}});
+        // Of its name, so that it is the same each time.
+        let number = name.bytes().fold(0_u8, u8::wrapping_add);
+        let ip = format!("10.0.0.{number}");
+        let status = json!({"status": {"phase": "Running", "podIP": ip, "conditions": [ready]}});
         crate::writes::patch_status(kinds::POD, &pod.meta, &status)
     };
     // Whatever went wrong shows in the next change of the pod.

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use coracle_api::{Resource, kinds};
 use coracle_client::Propagation;
 use coracle_runtime::fake::FakeApi;
-use coracle_service::Env;
 use serde_json::{Value, json};
 
 use crate::{
@@ -110,7 +109,7 @@ async fn exists(harness: &Harness, resource: &'static Resource, name: &str) {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_rolls_from_one_template_to_the_next_and_back() {
     let harness = Harness::start();
     harness.create(kinds::DEPLOYMENT, deployment(4, "v1")).await;
@@ -152,7 +151,7 @@ async fn a_deployment_rolls_from_one_template_to_the_next_and_back() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_thousand_pods_are_made_in_a_few_batches_and_go_with_their_deployment() {
     let harness = Harness::start();
     harness.create(kinds::DEPLOYMENT, deployment(1_000, "v1")).await;
@@ -168,7 +167,7 @@ async fn a_thousand_pods_are_made_in_a_few_batches_and_go_with_their_deployment(
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deleted_pod_is_replaced() {
     let harness = Harness::start();
     harness.create(kinds::DEPLOYMENT, deployment(2, "v1")).await;
@@ -187,7 +186,7 @@ async fn a_deleted_pod_is_replaced() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn propagation_is_as_asked() {
     for propagation in [Propagation::Foreground, Propagation::Orphan] {
         let harness = Harness::start();
@@ -210,7 +209,7 @@ async fn propagation_is_as_asked() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_namespace_is_emptied_and_goes() {
     let harness = Harness::start();
     harness
@@ -250,7 +249,7 @@ async fn a_namespace_is_emptied_and_goes() {
     assert!(left.is_empty(), "{left:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn claims_are_bound_and_protected() {
     let harness = Harness::start();
     let spec = json!({"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}});
@@ -307,19 +306,19 @@ async fn claims_are_bound_and_protected() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nodes_get_ranges_and_silent_ones_lose_their_pods() {
     let harness = Harness::without_manager();
     let timings = Timings {
-        node_grace: std::time::Duration::from_millis(400),
+        node_grace: std::time::Duration::from_secs(8),
         ..config().timings
     };
     harness.run_manager(Config { timings, ..config() });
     for name in ["node-2", "node-3"] {
         harness.api.seed(kinds::NODE, node(name));
     }
-    let renewing = Env::host().spawn.task("leases", {
-        let api = harness.api.clone();
+    let renewing = harness.env.spawn.task("leases", {
+        let (api, clock) = (harness.api.clone(), harness.env.cluster_clock.clone());
         async move {
             for round in 0_u32.. {
                 for name in ["node-2", "node-3"] {
@@ -327,10 +326,7 @@ async fn nodes_get_ranges_and_silent_ones_lose_their_pods() {
                     let renewed = json!({"renewTime": round.to_string()});
                     api.seed(kinds::LEASE, json!({"metadata": metadata, "spec": renewed}));
                 }
-                Env::host()
-                    .cluster_clock
-                    .sleep(std::time::Duration::from_millis(50))
-                    .await;
+                clock.sleep(std::time::Duration::from_secs(1)).await;
             }
         }
     });
@@ -365,7 +361,7 @@ async fn nodes_get_ranges_and_silent_ones_lose_their_pods() {
     renewing.abort();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deposed_manager_writes_nothing_and_ends() {
     let harness = Harness::without_manager();
     let (_, manager) = harness.run_manager(config());
@@ -392,7 +388,7 @@ async fn a_deposed_manager_writes_nothing_and_ends() {
     assert_eq!(harness.api.all(kinds::POD).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn custom_objects_own_and_are_owned() {
     let harness = Harness::start();
     // The fake API keeps rows apart that the real one knows for the same kind.

@@ -1,12 +1,13 @@
 //! The writes that controllers make, in short: always with the UID that the decision was made about.
 
 use bytes::Bytes;
-use coracle_api::Resource;
+use coracle_api::{Resource, kinds, time};
 use coracle_client::{DeleteOptions, PatchType, Propagation, Write};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::custom;
-use crate::view::{Meta, Owner};
+use crate::view::{DISRUPTION_TARGET, Meta, Owner};
 
 /// A merge patch of the object.
 pub(crate) fn patch(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
@@ -31,6 +32,30 @@ pub(crate) fn patch_status_exactly(resource: &'static Resource, meta: &Meta, bod
 /// A strategic merge patch of the object's status, for conditions that others write too.
 pub(crate) fn merge_status(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
     patch_of(resource, meta, "status", PatchType::StrategicMerge, body, 0)
+}
+
+/// The same, only at the revision that was seen.
+pub(crate) fn merge_status_exactly(resource: &'static Resource, meta: &Meta, body: &Value) -> Write {
+    patch_of(
+        resource,
+        meta,
+        "status",
+        PatchType::StrategicMerge,
+        body,
+        meta.revision,
+    )
+}
+
+/// Says why a pod is about to be ended, which a Job's failure policy may ask for.
+pub(crate) fn disrupt(pod: &Meta, phase: Option<&str>, reason: &str, message: &str, now: Timestamp) -> Write {
+    let mut body = json!({"status": {"conditions": [{
+        "type": DISRUPTION_TARGET, "status": "True", "reason": reason, "message": message,
+        "lastTransitionTime": time::format(now),
+    }]}});
+    if let Some(phase) = phase {
+        body["status"]["phase"] = json!(phase);
+    }
+    merge_status(kinds::POD, pod, &body)
 }
 
 /// Makes `owner` (an [`owner_reference`]) the controller of an object, only at the revision that was seen.
@@ -66,19 +91,20 @@ pub(crate) fn release<'a>(
     patch_of(resource, meta, "", PatchType::StrategicMerge, &body, 0)
 }
 
-/// Lets the deletion of an object's owners go on without it; custom kinds know no patch that names items of a list.
-pub(crate) fn unblock(resource: &'static Resource, meta: &Meta) -> Write {
+/// Lets the deletion of the owners of these UIDs go on without the object; custom kinds know no patch that names items of
+/// a list.
+pub(crate) fn unblock(resource: &'static Resource, meta: &Meta, uids: &[Box<str>]) -> Write {
     if custom::is_custom(resource) {
         let owners = meta.owners.iter().map(|owner| Owner {
-            blocks: false,
+            blocks: owner.blocks && !uids.contains(&owner.uid),
             ..owner.clone()
         });
         let owners: Vec<Value> = owners.filter_map(|owner| owner.to_json()).collect();
         return patch_exactly(resource, meta, &json!({"metadata": {"ownerReferences": owners}}));
     }
-    let owners = meta.owners.iter();
-    let owners: Vec<Value> = owners
-        .map(|owner| json!({"uid": owner.uid, "blockOwnerDeletion": false}))
+    let owners: Vec<Value> = uids
+        .iter()
+        .map(|uid| json!({"uid": uid, "blockOwnerDeletion": false}))
         .collect();
     let body = json!({"metadata": {"ownerReferences": owners}});
     patch_of(

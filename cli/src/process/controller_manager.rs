@@ -6,11 +6,45 @@ use std::{
 };
 
 use coracle_client::join::Role;
-use coracle_controller_manager::{Config, Timings};
+use coracle_controller_manager::{Config, EvictionRates, Timings};
 use coracle_runtime::LeaseTimings;
 use coracle_service::pki::Credentials;
 
 use super::{Member, parse_cidr};
+
+/// How fast nodes that fail are given up; the defaults are Kubernetes' own.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EvictionArgs {
+    /// Nodes a second that are given up in a zone that is well.
+    #[arg(long, value_name = "NODES", default_value_t = 0.1)]
+    pub node_eviction_rate: f64,
+    /// Nodes a second that are given up in a large zone of which many nodes have failed.
+    #[arg(long, value_name = "NODES", default_value_t = 0.01)]
+    pub secondary_node_eviction_rate: f64,
+    /// A zone with more nodes than this is large; in a smaller one of which many have failed none is given up.
+    #[arg(long, value_name = "NODES", default_value_t = 50)]
+    pub large_cluster_size_threshold: usize,
+    /// The share of a zone's nodes from which on many have failed, if there are more than two.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.55)]
+    pub unhealthy_zone_threshold: f64,
+}
+
+impl EvictionArgs {
+    fn rates(&self) -> EvictionRates {
+        let Self {
+            node_eviction_rate,
+            secondary_node_eviction_rate,
+            large_cluster_size_threshold,
+            unhealthy_zone_threshold,
+        } = self;
+        EvictionRates {
+            primary: *node_eviction_rate,
+            secondary: *secondary_node_eviction_rate,
+            large_zone_nodes: *large_cluster_size_threshold,
+            unhealthy_zone_threshold: *unhealthy_zone_threshold,
+        }
+    }
+}
 
 /// How leaders are elected; the defaults are Kubernetes' own.
 #[derive(Clone, Debug, clap::Args)]
@@ -71,6 +105,8 @@ pub struct Args {
     pub member: Member,
     #[command(flatten)]
     pub lease: LeaseArgs,
+    #[command(flatten)]
+    pub evictions: EvictionArgs,
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -84,6 +120,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         horizontal_pod_autoscaler_sync_period,
         member,
         lease,
+        evictions,
     } = args;
     let role = Role {
         role: "controller-manager",
@@ -106,6 +143,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             autoscaler_period: Duration::from_secs_f64(horizontal_pod_autoscaler_sync_period),
             ..Timings::default()
         },
+        evictions: evictions.rates(),
     };
     coracle_controller_manager::run(config, env, identity, shutdown).await
 }

@@ -78,21 +78,21 @@ fn story(strategy: Value) -> Story {
         )
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_daemon_is_on_every_node_that_fits_through_updates() {
     story(json!({"maxUnavailable": 1, "maxSurge": 0}))
         .survives_everything()
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_daemon_is_updated_with_surge() {
     story(json!({"maxUnavailable": 0, "maxSurge": 2}))
         .survives_everything()
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn daemons_go_with_their_set() {
     Story::about([kinds::DAEMON_SET, kinds::POD, kinds::CONTROLLER_REVISION])
         .act("there", [Deed::Create(kinds::DAEMON_SET, set(json!({})))], on(1))

@@ -86,14 +86,14 @@ fn story(strategy: Value) -> Story {
         )
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_rolls_and_rolls_back() {
     story(json!({"type": "RollingUpdate"}))
         .survives_everything()
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deployment_is_recreated() {
     story(json!({"type": "Recreate"})).survives_everything().await;
 }
@@ -131,21 +131,21 @@ fn replicas(resource: &'static Resource, selector: Value) -> Story {
         .act("none", resize(0), has(resource, "set", "v1", 0))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_replica_set_keeps_its_number() {
     replicas(kinds::REPLICA_SET, json!({"matchLabels": {"app": "set"}}))
         .survives_everything()
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_replication_controller_keeps_its_number() {
     replicas(kinds::REPLICATION_CONTROLLER, json!({"app": "set"}))
         .survives_everything()
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_orphaned_stays_and_is_adopted_again() {
     let set = |replicas: i32| {
         json!({

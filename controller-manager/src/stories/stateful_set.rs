@@ -52,7 +52,7 @@ fn deletes_a_claim(line: &str) -> bool {
     line.starts_with("delete persistentvolumeclaims") || line.starts_with("remove persistentvolumeclaims")
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_ordered_set_is_made_updated_scaled_and_mended() {
     let update = json!({"spec": {"template": template("db", "v2")}});
     Story::about(kinds_of_a_set())
@@ -87,7 +87,7 @@ async fn an_ordered_set_is_made_updated_scaled_and_mended() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_parallel_set_gives_up_the_claims_of_what_it_scales_away() {
     let parallel = |set: &mut Value| {
         set["spec"]["podManagementPolicy"] = json!("Parallel");

@@ -10,22 +10,21 @@ use std::time::Duration;
 use coracle_api::{Resource, kinds};
 use coracle_client::Propagation;
 use coracle_runtime::fake::FakeApi;
-use coracle_service::{Env, Random, Shutdown};
-use futures::{StreamExt, stream};
+use coracle_service::{Random, Shutdown};
 use serde_json::{Map, Value, json};
 
 use super::{Harness, config};
 
-/// Rounds that run at a time; they are mostly waiting.
-const AT_A_TIME: usize = 4;
 /// Writes after which the process is killed, at most: a story should be short.
 const KILLS_MAX: usize = 120;
 /// Different courses of random disturbance.
 const SEEDS: u64 = 4;
 /// After every how many-th write the next process begins in the past.
 const RETURNS_EVERY: usize = 3;
-/// The longest that a random disturbance lasts, in milliseconds.
-const PAUSE_MAX_MS: u64 = 20;
+/// The most changes that a random disturbance lasts.
+const PAUSE_MAX_CHANGES: u64 = 12;
+/// Where nothing changes, a disturbance goes on so long for each change that it should last.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a user does.
 #[derive(Clone)]
@@ -33,6 +32,8 @@ pub(crate) enum Deed {
     Create(&'static Resource, Value),
     /// A merge patch of an object in the namespace `ns`.
     Patch(&'static Resource, &'static str, Value),
+    /// The same of its status, as nodes do.
+    Status(&'static Resource, &'static str, Value),
     Delete(&'static Resource, &'static str, Propagation),
     /// Stores an object as it is, as nodes do theirs.
     Seed(&'static Resource, Value),
@@ -90,29 +91,22 @@ impl Story {
             (1..=KILLS_MAX).contains(&writes),
             "a story has 1 to {KILLS_MAX} writes, not {writes}"
         );
-        let killed = stream::iter(1..=writes).map(|after| self.killed(after, false));
-        let returned =
-            stream::iter((1..=writes).step_by(RETURNS_EVERY)).map(|after| self.killed(after, true));
-        let stale = stream::iter(0..SEEDS).map(|seed| self.stale(seed));
-        let deaf = stream::iter(0..SEEDS).map(|seed| self.deaf(seed));
-        let mut killed = killed.buffer_unordered(AT_A_TIME);
-        while let Some((after, found)) = killed.next().await {
+        for after in 1..=writes {
+            let found = self.killed(after, false).await;
             check(&found, &end, &format!("killed after write {after} of {writes}"));
         }
-        let mut returned = returned.buffer_unordered(AT_A_TIME);
-        while let Some((after, found)) = returned.next().await {
+        for after in (1..=writes).step_by(RETURNS_EVERY) {
+            let found = self.killed(after, true).await;
             check(
                 &found,
                 &end,
                 &format!("came back into the past after write {after} of {writes}"),
             );
         }
-        let mut stale = stale.buffer_unordered(AT_A_TIME);
-        while let Some((seed, found)) = stale.next().await {
+        for seed in 0..SEEDS {
+            let found = self.stale(seed).await;
             check(&found, &end, &format!("on a stale view, seed {seed}"));
-        }
-        let mut deaf = deaf.buffer_unordered(AT_A_TIME);
-        while let Some((seed, found)) = deaf.next().await {
+            let found = self.deaf(seed).await;
             check(
                 &found,
                 &end,
@@ -134,7 +128,7 @@ impl Story {
 
     /// The process is killed after its write number `after`. The next one sees the present, or begins with what was
     /// visible halfway to the kill and catches up later.
-    async fn killed(&self, after: usize, in_the_past: bool) -> (usize, Value) {
+    async fn killed(&self, after: usize, in_the_past: bool) -> Value {
         let stage = Stage::new(self).await;
         let (client, manager) = stage.harness.run_manager(config());
         client.fail_after(Some(after));
@@ -155,15 +149,15 @@ impl Story {
             }
             stage.until(act, || false).await;
         }
-        (after, stage.end().await)
+        stage.end().await
     }
 
     /// What the manager sees stands still for a while, again and again, while the world goes on.
-    async fn stale(&self, seed: u64) -> (u64, Value) {
+    async fn stale(&self, seed: u64) -> Value {
         let stage = Stage::new(self).await;
         let (client, _) = stage.harness.run_manager(config());
         let stop = Shutdown::new();
-        let disturbing = disturb(seed, &stop, {
+        let disturbing = disturb(seed, &stage.harness, &stop, {
             let api = client.clone();
             move |holds| api.see_until(holds.then(|| api.position()))
         });
@@ -174,15 +168,15 @@ impl Story {
         stop.trigger();
         let _ = disturbing.await;
         client.see_until(None);
-        (seed, stage.end().await)
+        stage.end().await
     }
 
     /// Watches break, and what happened meanwhile is told as one list, or again from where they were.
-    async fn deaf(&self, seed: u64) -> (u64, Value) {
+    async fn deaf(&self, seed: u64) -> Value {
         let stage = Stage::new(self).await;
         stage.harness.run_manager(config());
         let stop = Shutdown::new();
-        let disturbing = disturb(seed, &stop, {
+        let disturbing = disturb(seed, &stage.harness, &stop, {
             let api = stage.harness.api.clone();
             move |lists| {
                 if lists {
@@ -198,7 +192,7 @@ impl Story {
         }
         stop.trigger();
         let _ = disturbing.await;
-        (seed, stage.end().await)
+        stage.end().await
     }
 }
 
@@ -225,28 +219,32 @@ fn check(found: &Value, end: &Value, how: &str) {
     );
 }
 
-/// Calls `fault` with true and false in turns, at random times, until told to stop.
+/// Calls `fault` with true and false in turns, after random numbers of changes, until told to stop.
 fn disturb(
     seed: u64,
+    harness: &Harness,
     stop: &Shutdown,
     fault: impl Fn(bool) + Send + Sync + 'static,
 ) -> tokio::task::JoinHandle<()> {
-    let (random, clock, stop) = (Random::seeded(seed), Env::host().cluster_clock, stop.clone());
-    Env::host().spawn.task("disturbance", async move {
+    let (random, clock, stop) = (
+        Random::seeded(seed),
+        harness.env.transport_clock.clone(),
+        stop.clone(),
+    );
+    let api = harness.api.clone();
+    harness.env.spawn.task("disturbance", async move {
         let faults = async {
             loop {
                 for on in [true, false] {
                     fault(on);
-                    clock.sleep(pause(&random)).await;
+                    for _ in 0..=random.below(PAUSE_MAX_CHANGES) {
+                        let _ = clock.timeout(PAUSE, api.changed()).await;
+                    }
                 }
             }
         };
         stop.guard(faults).await.unwrap_or(());
     })
-}
-
-fn pause(random: &Random) -> Duration {
-    Duration::from_millis(1 + random.below(PAUSE_MAX_MS))
 }
 
 /// A cluster in which a story is told, with bystanders.
@@ -287,6 +285,9 @@ impl<'a> Stage<'a> {
             match deed {
                 Deed::Create(resource, object) => self.harness.create(resource, object).await,
                 Deed::Patch(resource, name, body) => self.harness.patch(resource, name, body).await,
+                Deed::Status(resource, name, body) => {
+                    self.harness.patch_part(resource, name, "status", body).await;
+                }
                 Deed::Delete(resource, name, how) => self.harness.delete(resource, name, how).await,
                 Deed::Seed(resource, object) => {
                     self.harness.api.seed(resource, object);
@@ -305,9 +306,8 @@ impl<'a> Stage<'a> {
         let (client, _) = self
             .harness
             .run_manager_with(config(), |client| client.see_until(Some(past)));
-        let random = Random::seeded(u64::try_from(past).unwrap_or(0));
-        let clock = Env::host().cluster_clock;
-        clock.sleep(pause(&random) * 3).await;
+        // Long enough to do everything that seems right in the past.
+        self.harness.env.cluster_clock.sleep(PAUSE).await;
         client.see_until(None);
     }
 
@@ -364,15 +364,19 @@ fn strip_fields(value: &mut Value) {
                     "observedGeneration",
                     // Which ReplicaSet a condition speaks of depends on when it was looked at, as upstream.
                     "message",
-                    "lastTransitionTime",
+                    // Of the drawn name.
+                    "podIP",
                 ];
-                dropped.contains(&name) || name.ends_with("Timestamp") || name.ends_with("UpdateTime")
+                let time = ["Timestamp", "Time", "-time", "timeAdded"];
+                dropped.contains(&name) || time.iter().any(|end| name.ends_with(end))
             };
             fields.retain(|name, value| !differs(name) && !value.is_null());
             fields.values_mut().for_each(strip_fields);
             // Their order is that in which they came up.
-            if let Some(Value::Array(conditions)) = fields.get_mut("conditions") {
-                conditions.sort_by_cached_key(Value::to_string);
+            for list in ["conditions", "endpoints", "addresses"] {
+                if let Some(Value::Array(list)) = fields.get_mut(list) {
+                    list.sort_by_cached_key(Value::to_string);
+                }
             }
         }
         Value::Array(items) => items.iter_mut().for_each(strip_fields),

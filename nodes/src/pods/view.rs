@@ -310,6 +310,8 @@ pub struct VolumeSpec {
     pub nfs: Option<NfsSource>,
     /// A claim, which leads to a PersistentVolume.
     pub persistent_volume_claim: Option<ClaimSource>,
+    /// A claim that is made for the pod, named after it and the volume.
+    pub ephemeral: Option<serde::de::IgnoredAny>,
     /// The keys of a ConfigMap as files.
     pub config_map: Option<FilesSource>,
     /// The keys of a Secret as files.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf, sync::Arc};
 
-use coracle_api::{ApiError, kinds};
+use coracle_api::{ApiError, kinds, view::MetaView};
 use coracle_client::ObjectApi;
 use coracle_service::Env;
 use serde::Deserialize;
@@ -57,6 +57,18 @@ pub enum Error {
         /// The claim.
         claim: Box<str>,
     },
+    /// The claim of an ephemeral volume belongs to somebody else.
+    #[error(
+        "MountVolume.SetUp failed for volume {volume:?} : PVC {claim} was not created for pod {pod} (pod is not owner)"
+    )]
+    NotOwner {
+        /// The volume.
+        volume: Box<str>,
+        /// The claim.
+        claim: Box<str>,
+        /// The pod.
+        pod: Box<str>,
+    },
     /// A kind of volume that is not known here.
     #[error("MountVolume.SetUp failed for volume {0:?} : this kind of volume is not supported")]
     Unsupported(Box<str>),
@@ -72,6 +84,8 @@ pub enum Error {
 
 #[derive(Deserialize)]
 struct ClaimView {
+    #[serde(default)]
+    metadata: MetaView,
     #[serde(default)]
     spec: ClaimSpec,
     #[serde(default)]
@@ -144,7 +158,14 @@ impl Preparer {
             return self.nfs(volume, source).await;
         }
         if let Some(source) = &volume.persistent_volume_claim {
-            return self.claim(pod, volume, source).await;
+            return self.claim(pod, volume, source, false).await;
+        }
+        if volume.ephemeral.is_some() {
+            let source = ClaimSource {
+                claim_name: format!("{}-{}", pod.metadata.name, volume.name).into(),
+                read_only: false,
+            };
+            return self.claim(pod, volume, &source, true).await;
         }
         if let Some(source) = &volume.config_map {
             return self.files(pod, volume, source, false).await;
@@ -172,7 +193,14 @@ impl Preparer {
         Ok(Arc::new(LocalStore::new(folder, self.env.spawn)))
     }
 
-    async fn claim(&self, pod: &PodView, volume: &VolumeSpec, source: &ClaimSource) -> Result<Volume, Error> {
+    /// A claim's volume; with `own`, only that of a claim which was made for the pod.
+    async fn claim(
+        &self,
+        pod: &PodView,
+        volume: &VolumeSpec,
+        source: &ClaimSource,
+        own: bool,
+    ) -> Result<Volume, Error> {
         let failed = |source| Error::Object {
             volume: volume.name.clone(),
             source,
@@ -187,6 +215,18 @@ impl Preparer {
             .await
             .map_err(failed)?;
         let claim: ClaimView = claim.read().map_err(failed)?;
+        if own
+            && claim
+                .metadata
+                .controller()
+                .is_none_or(|owner| *owner.uid != *pod.metadata.uid)
+        {
+            return Err(Error::NotOwner {
+                volume: volume.name.clone(),
+                claim: source.claim_name.clone(),
+                pod: pod.metadata.name.clone(),
+            });
+        }
         if claim.spec.volume_name.is_empty() || claim.status.phase != "Bound" {
             return Err(Error::Unbound {
                 volume: volume.name.clone(),

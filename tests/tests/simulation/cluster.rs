@@ -207,6 +207,7 @@ impl Cluster {
             Member::ControllerManager => {
                 let mut config = coracle_controller_manager::Config::new(Self::server(), "one".to_owned());
                 config.timings.node_grace = Duration::from_secs(8);
+                config.evictions.primary = 1.0;
                 coracle_controller_manager::run(config, env, identity, shutdown).await
             }
             Member::Node(number) => {

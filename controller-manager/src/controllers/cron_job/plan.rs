@@ -161,6 +161,7 @@ fn update_status(snapshot: &Snapshot, plan: &mut Plan) {
             }
         }
     }
+    tell_of_others(snapshot, plan);
     let active = active(snapshot).into_iter();
     status.active = active
         .map(|job| ActiveJob {
@@ -178,6 +179,29 @@ fn update_status(snapshot: &Snapshot, plan: &mut Plan) {
     if status != cron_job.status {
         let patch: Value = status.to_patch(&cron_job.meta.namespace);
         plan.write(writes::patch_status(kinds::CRON_JOB, &cron_job.meta, &patch));
+    }
+}
+
+/// Jobs that somebody else made in the CronJob's name; they end by themselves and do not count.
+fn tell_of_others(snapshot: &Snapshot, plan: &mut Plan) {
+    let cron_job = &*snapshot.cron_job;
+    let is_known = |job: &Job| {
+        cron_job
+            .status
+            .active
+            .iter()
+            .any(|known| known.uid == job.meta.uid)
+    };
+    let others = snapshot
+        .jobs
+        .iter()
+        .filter(|job| job.scheduled_at.is_none() && job.finished().is_none() && !is_known(job));
+    for job in others {
+        let told = format!(
+            "Saw a job that the controller did not create or forgot: {}",
+            job.meta.name
+        );
+        plan.notes.push(warning(cron_job, "UnexpectedJob", told));
     }
 }
 

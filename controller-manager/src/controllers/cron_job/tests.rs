@@ -51,6 +51,32 @@ fn reasons(plan: &Plan) -> Vec<&'static str> {
 }
 
 #[test]
+fn jobs_that_somebody_else_made_are_told_of_and_do_not_count() {
+    let by_hand = |condition: &str| {
+        let conditions = if condition.is_empty() {
+            json!([])
+        } else {
+            json!([{"type": condition, "status": "True", "lastTransitionTime": ago(1)}])
+        };
+        view::<Job>(json!({
+            "metadata": {"namespace": "ns", "name": "by-hand"}, "status": {"conditions": conditions},
+        }))
+    };
+    let forbids = || cron_job(json!({"concurrencyPolicy": "Forbid"}), json!({}));
+    let plan = planned(forbids(), vec![by_hand("")]);
+    assert_eq!(reasons(&plan), ["UnexpectedJob"]);
+    assert_eq!(
+        plan.notes[0].message,
+        "Saw a job that the controller did not create or forgot: by-hand"
+    );
+    assert_eq!(lines(&plan), ["create jobs c-16666"]);
+    assert_eq!(reasons(&planned(forbids(), vec![by_hand("Complete")])), [""; 0]);
+    let active = json!({"active": [{"name": "by-hand", "uid": "uid-by-hand"}]});
+    let adopted = cron_job(json!({"suspend": true}), active);
+    assert_eq!(reasons(&planned(adopted, vec![by_hand("")])), [""; 0]);
+}
+
+#[test]
 fn a_job_is_made_for_the_last_time_that_passed() {
     let plan = planned(cron_job(json!({}), json!({})), vec![]);
     assert_eq!(lines(&plan), ["create jobs c-16666"]);

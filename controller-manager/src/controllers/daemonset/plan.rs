@@ -193,6 +193,7 @@ fn relieve<'a>(set: &DaemonSet, running: Vec<&'a Pod>, hash: &str, now: Timestam
 
 fn carry_out(set: &DaemonSet, hash: &str, moves: &Moves<'_>, plan: &mut Plan) {
     let about = set.meta.reference(kinds::DAEMON_SET);
+    plan.slow_start = true;
     for node in moves.create.iter().take(BURST) {
         let (told, why) = ("Created pod: {name}", "Error creating: {error}");
         plan.steps.push(Step {

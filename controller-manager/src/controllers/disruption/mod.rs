@@ -17,10 +17,12 @@ use crate::{
 };
 
 mod plan;
+mod stale;
 #[cfg(test)]
 mod tests;
 
 use plan::{Expected, Snapshot};
+pub(crate) use stale::StaleDisruptions;
 
 /// The shortest time between two looks at one budget: its pods change by the hundred.
 const PACE: Duration = Duration::from_millis(20);

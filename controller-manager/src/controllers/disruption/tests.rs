@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use coracle_runtime::Plan;
 use serde_json::{Value, json};
 
-use super::plan::{Expected, Snapshot, plan};
+use super::{
+    plan::{Expected, Snapshot, plan},
+    stale,
+};
 use crate::{
     testing::{ago, body_of, lines, now, view},
     view::Pod,
@@ -148,4 +151,40 @@ fn nothing_is_written_twice() {
         "desiredHealthy": 0, "conditions": [condition]});
     let plan = planned(json!({"minAvailable": 0}), status, &[pod("a", "ready")], of(1));
     assert_eq!(lines(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn a_disruption_that_did_not_happen_is_taken_back() {
+    let said = |seconds: i64, edit: fn(&mut Value)| {
+        let mut pod = json!({
+            "metadata": {"namespace": "ns", "name": "p"},
+            "spec": {"nodeName": "n"},
+            "status": {"phase": "Running", "conditions": [{
+                "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+                "message": "Eviction API: evicting", "lastTransitionTime": ago(seconds),
+            }]},
+        });
+        edit(&mut pod);
+        stale::plan(&view::<Pod>(pod), now())
+    };
+    let waits = said(100, |_| {});
+    assert_eq!(
+        (lines(&waits), waits.requeue_after),
+        (vec![], Some(Duration::from_secs(20)))
+    );
+    let taken_back = format!(
+        r#"merge pods/status p {{"status":{{"conditions":[{{"lastTransitionTime":"{}","message":null,"reason":null,"status":"False","type":"DisruptionTarget"}}]}}}}"#,
+        ago(0)
+    );
+    assert_eq!(lines(&said(120, |_| {})), [taken_back]);
+    let others: [fn(&mut Value); 4] = [
+        |pod| pod["metadata"]["deletionTimestamp"] = json!(ago(100)),
+        |pod| pod["status"]["phase"] = json!("Failed"),
+        |pod| pod["status"]["conditions"][0]["status"] = json!("False"),
+        |pod| pod["status"]["conditions"][0]["reason"] = json!("TerminationByKubelet"),
+    ];
+    for edit in others {
+        let plan = said(1_000, edit);
+        assert!(plan.is_empty() && plan.requeue_after.is_none());
+    }
 }

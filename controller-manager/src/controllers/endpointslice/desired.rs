@@ -81,7 +81,7 @@ pub(super) fn subsets(selected: &Selected) -> (Vec<Subset>, bool) {
             addresses.truncate(left);
             left -= addresses.len();
         }
-        subset.ports = ports.into_iter().map(Into::into).collect();
+        subset.ports = ports;
         subsets.push(subset);
     }
     (subsets, total > MAX_ADDRESSES)

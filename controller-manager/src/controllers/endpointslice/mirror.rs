@@ -123,7 +123,7 @@ pub(super) fn plan(snapshot: &Mirrored) -> Plan {
 pub(super) fn groups(endpoints: &Endpoints) -> Groups {
     let mut groups = Groups::new();
     for subset in &endpoints.subsets {
-        let ports = subset.ports.iter().cloned().map(Into::into).collect();
+        let ports = subset.ports.clone();
         let group: &mut Vec<Endpoint> = groups.entry(ports).or_default();
         let ready = subset.addresses.iter().map(|address| (address, true));
         let not_ready = subset.not_ready_addresses.iter().map(|address| (address, false));

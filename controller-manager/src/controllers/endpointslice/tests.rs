@@ -223,7 +223,7 @@ fn endpoints_of_a_person_are_mirrored() {
     assert_eq!(found[0].conditions.ready, Some(true));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn endpoints_follow_pods_and_services() {
     let harness = Harness::start();
     let labels = json!({"app": "eva", "release": "west"});

@@ -1,12 +1,10 @@
 //! Deletes what belonged to objects that are gone, and what their deletion waits for.
 //!
 //! The graph is not kept apart: it is the shared caches, with their indexes by the UIDs of owners. An owner is
-//! believed to be gone only after a live look; since a UID never comes back, that is remembered.
+//! believed to be gone only after a live look; since a UID never comes back, that is remembered. What is deleted is
+//! deleted at the revision that was judged: an owner that it has got meanwhile keeps it.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use coracle_api::{ApiError, Resource};
@@ -19,14 +17,17 @@ use crate::{
     world::{AnyKind, World},
 };
 
+mod gone;
 mod plan;
 #[cfg(test)]
 mod tests;
 
+use gone::{Gone, Place};
 use plan::{Dependent, OwnerState, Snapshot};
 
-/// UIDs of owners that are known to be gone; the oldest are forgotten and looked up again when needed.
-const GONE_MAX: usize = 4_096;
+/// Owners, and owners of owners, that are asked at most whether an object's deletion waits for itself. Where there are
+/// more it is taken to do so: an object that goes too early does less harm than one that never goes.
+const ANCESTORS_MAX: usize = 1_024;
 
 /// How the API says that it serves no such kind.
 const NO_KIND: &str = "the server doesn't have a resource type";
@@ -39,12 +40,6 @@ pub(crate) struct GarbageCollector {
     kinds: Vec<Arc<dyn AnyKind>>,
     /// One at a time looks an owner up, so that a thousand dependents cost one request.
     gone: tokio::sync::Mutex<Gone>,
-}
-
-#[derive(Default)]
-struct Gone {
-    uids: BTreeSet<Box<str>>,
-    order: VecDeque<Box<str>>,
 }
 
 impl GarbageCollector {
@@ -79,15 +74,27 @@ impl GarbageCollector {
         self.kinds.iter().cloned().chain(self.world.custom.all())
     }
 
-    fn dependents(&self, uid: &str) -> Vec<Dependent> {
+    /// The objects that name this one among their owners. One that has only its UID right does not: it is judged by itself,
+    /// as one whose owner is gone, and nobody waits for it.
+    fn dependents(&self, resource: &Resource, meta: &Meta) -> Vec<Dependent> {
+        let names = |dependent: &Meta, owner: &Owner| {
+            owner.uid == meta.uid
+                && owner.name == meta.name
+                && (meta.namespace.is_empty() || dependent.namespace == meta.namespace)
+                && (custom::is_custom(resource) || owner.resource == Some(resource))
+        };
         let mut dependents = Vec::new();
         for kind in self.all() {
-            for meta in kind.owned_by(uid) {
-                let blocks = meta.owners.iter().any(|owner| &*owner.uid == uid && owner.blocks);
-                let has_dependents = self.has_dependents(&meta.uid);
+            for own in kind.owned_by(&meta.uid) {
+                let mut references = own.owners.iter().filter(|owner| names(&own, owner)).peekable();
+                if references.peek().is_none() {
+                    continue;
+                }
+                let blocks = references.any(|owner| owner.blocks);
+                let has_dependents = self.has_dependents(&own.uid);
                 dependents.push(Dependent {
                     resource: kind.resource(),
-                    meta,
+                    meta: own,
                     blocks,
                     has_dependents,
                 });
@@ -100,47 +107,101 @@ impl GarbageCollector {
         self.all().any(|kind| kind.has_owned(uid))
     }
 
-    async fn owner_state(&self, namespace: &str, owner: &Owner) -> Result<OwnerState, ApiError> {
+    async fn find(&self, namespace: &str, owner: &Owner) -> Result<Found, ApiError> {
         // Kinds that are not served cannot be looked up, so their objects are left alone.
         let Some(resource) = owner.resource else {
-            return Ok(OwnerState::Present);
+            return Ok(Found::NotServed);
         };
         let namespace = if resource.namespaced { namespace } else { "" };
-        let Some(kind) = self.kind(resource) else {
-            return self.live_state(resource, namespace, owner).await;
-        };
-        match kind.get(&Key::new(namespace, &owner.name)) {
-            Some(meta) if meta.uid == owner.uid => Ok(state_of(&meta)),
-            _ => self.live_state(resource, namespace, owner).await,
+        let cached = self
+            .kind(resource)
+            .and_then(|kind| kind.get(&Key::new(namespace, &owner.name)));
+        match cached {
+            Some(meta) if meta.uid == owner.uid => Ok(Found::There(meta)),
+            _ => self.find_live(resource, namespace, owner).await,
         }
     }
 
     /// The cache does not know the owner; perhaps it is only late.
-    async fn live_state(
+    async fn find_live(
         &self,
         resource: &'static Resource,
         namespace: &str,
         owner: &Owner,
-    ) -> Result<OwnerState, ApiError> {
+    ) -> Result<Found, ApiError> {
+        let place = Place::of(resource, namespace, owner);
         let mut gone = self.gone.lock().await;
-        if gone.uids.contains(&owner.uid) {
-            return Ok(OwnerState::Gone);
+        if gone.contains(&place) {
+            return Ok(Found::Gone);
         }
         match self.world.api.get(resource, namespace, &owner.name).await {
             Ok(object) if *object.uid == *owner.uid => {
                 let Bare { meta } = object.read()?;
-                return Ok(state_of(&meta));
+                return Ok(Found::There(meta));
             }
             Ok(_) => {}
             // A kind that is not served says nothing of its objects.
             Err(error) if custom::is_custom(resource) && error.message().starts_with(NO_KIND) => {
-                return Ok(OwnerState::Present);
+                return Ok(Found::NotServed);
             }
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
-        gone.remember(&owner.uid);
-        Ok(OwnerState::Gone)
+        gone.remember(place);
+        Ok(Found::Gone)
+    }
+
+    /// The UIDs of those owners of an object whose deletion waits for it while its own waits, over however many others,
+    /// for theirs.
+    async fn circles(&self, meta: &Meta) -> Result<Vec<Box<str>>, ApiError> {
+        let mut circles = Vec::new();
+        for owner in meta.owners.iter().filter(|owner| owner.blocks) {
+            if self.waits_for(&meta.uid, &meta.namespace, owner).await? {
+                circles.push(owner.uid.clone());
+            }
+        }
+        Ok(circles)
+    }
+
+    /// Whether `owner`, and those whose deletion waits for its own in turn, lead back to the object of this UID.
+    async fn waits_for(&self, uid: &str, namespace: &str, owner: &Owner) -> Result<bool, ApiError> {
+        let (mut seen, mut asked) = (BTreeSet::from([owner.uid.clone()]), vec![owner.clone()]);
+        while let Some(owner) = asked.pop() {
+            if &*owner.uid == uid || seen.len() > ANCESTORS_MAX {
+                return Ok(true);
+            }
+            let Found::There(meta) = self.find(namespace, &owner).await? else {
+                continue;
+            };
+            if plan::waits(&meta) {
+                let further = meta.owners.iter().filter(|further| further.blocks);
+                asked.extend(
+                    further
+                        .filter(|further| seen.insert(further.uid.clone()))
+                        .cloned(),
+                );
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What has become of an owner.
+enum Found {
+    There(Meta),
+    /// Verified.
+    Gone,
+    /// Nobody serves its kind at the moment.
+    NotServed,
+}
+
+impl Found {
+    fn state(&self) -> OwnerState {
+        match self {
+            Self::There(meta) if plan::waits(meta) => OwnerState::WaitsForDependents,
+            Self::There(_) | Self::NotServed => OwnerState::Present,
+            Self::Gone => OwnerState::Gone,
+        }
     }
 }
 
@@ -165,26 +226,6 @@ fn follow(kind: &Arc<dyn AnyKind>, world: &Arc<World>, queue: &WorkQueue<Item>) 
             enqueue_dependents(&world, new, &queue);
         }
     }));
-}
-
-impl Gone {
-    fn remember(&mut self, uid: &str) {
-        self.uids.insert(uid.into());
-        self.order.push_back(uid.into());
-        if self.order.len() > GONE_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.uids.remove(&oldest);
-        }
-    }
-}
-
-fn state_of(owner: &Meta) -> OwnerState {
-    if owner.is_deleting() && owner.has_finalizer(plan::FOREGROUND) {
-        OwnerState::WaitsForDependents
-    } else {
-        OwnerState::Present
-    }
 }
 
 /// Whether a change can mean work: its owners are new to us, or its deletion waits for the collector.
@@ -253,19 +294,26 @@ impl Controller for GarbageCollector {
         }
         let mut owners = Vec::with_capacity(meta.owners.len());
         for owner in meta.owners.iter() {
-            owners.push((owner.uid.clone(), self.owner_state(&meta.namespace, owner).await?));
+            let found = self.find(&meta.namespace, owner).await?;
+            owners.push((owner.uid.clone(), found.state()));
         }
         // Nearly always all is well, and then nobody asks for the dependents.
         let is_well = !meta.is_deleting() && owners.iter().all(|(_, state)| *state == OwnerState::Present);
         if is_well {
             return Ok(None);
         }
-        let dependents = self.dependents(&meta.uid);
+        let circles = if plan::waits(&meta) {
+            self.circles(&meta).await?
+        } else {
+            Vec::new()
+        };
+        let dependents = self.dependents(resource, &meta);
         Ok(Some(Snapshot {
             resource,
             meta,
             owners,
             dependents,
+            circles,
         }))
     }
 

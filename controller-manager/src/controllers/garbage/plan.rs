@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     /// UID and state of each of its owners.
     pub(super) owners: Vec<(Box<str>, OwnerState)>,
     pub(super) dependents: Vec<Dependent>,
+    /// UIDs of those owners whose deletion waits for the object's while the object's waits for theirs.
+    pub(super) circles: Vec<Box<str>>,
 }
 
 /// What has become of an owner.
@@ -44,11 +46,9 @@ pub(crate) struct Dependent {
     pub(super) has_dependents: bool,
 }
 
-impl Dependent {
-    /// It is being deleted, after its own dependents.
-    fn waits(&self) -> bool {
-        self.meta.is_deleting() && self.meta.has_finalizer(FOREGROUND)
-    }
+/// An object is being deleted, after its dependents.
+pub(super) fn waits(meta: &Meta) -> bool {
+    meta.is_deleting() && meta.has_finalizer(FOREGROUND)
 }
 
 /// The decisions, in order.
@@ -58,7 +58,7 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
     if meta.is_deleting() {
         if meta.has_finalizer(ORPHAN) {
             orphan_dependents(snapshot, &mut plan);
-        } else if meta.has_finalizer(FOREGROUND) {
+        } else if waits(meta) {
             delete_dependents(snapshot, &mut plan);
         }
         return plan;
@@ -73,15 +73,22 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
             plan.write(writes::release(resource, meta, leaving));
         }
     } else if waiting.clone().next().is_some() && !snapshot.dependents.is_empty() {
-        // Where owners own each other in a circle, each would wait for the next for ever.
-        if snapshot.dependents.iter().any(Dependent::waits) {
-            plan.write(writes::unblock(resource, meta));
-        }
-        plan.write(writes::delete(resource, meta, Propagation::Foreground));
+        plan.write(writes::delete_exactly(resource, meta, Propagation::Foreground));
     } else if waiting.chain(gone).next().is_some() {
-        plan.write(writes::delete(resource, meta, Propagation::Background));
+        plan.write(writes::delete_exactly(resource, meta, own_propagation(meta)));
     }
     plan
+}
+
+/// How an object goes whose owners are gone: somebody may have said so beforehand.
+fn own_propagation(meta: &Meta) -> Propagation {
+    if meta.has_finalizer(ORPHAN) {
+        Propagation::Orphan
+    } else if meta.has_finalizer(FOREGROUND) {
+        Propagation::Foreground
+    } else {
+        Propagation::Background
+    }
 }
 
 /// Frees all dependents; once there are none, the object may go.
@@ -118,13 +125,18 @@ fn delete_dependents(snapshot: &Snapshot, plan: &mut Plan) {
         } else {
             Propagation::Background
         };
-        plan.write(writes::delete(dependent.resource, &dependent.meta, propagation));
-    }
-    if !snapshot.dependents.iter().any(|dependent| dependent.blocks) {
-        plan.write(writes::remove_finalizer(
-            snapshot.resource,
-            &snapshot.meta,
-            FOREGROUND,
+        plan.write(writes::delete_exactly(
+            dependent.resource,
+            &dependent.meta,
+            propagation,
         ));
+    }
+    let Snapshot { resource, meta, .. } = snapshot;
+    if !snapshot.dependents.iter().any(|dependent| dependent.blocks) {
+        plan.write(writes::remove_finalizer(resource, meta, FOREGROUND));
+    } else if !snapshot.circles.is_empty() {
+        // Owners that own each other in a circle would wait for each other for ever. Upstream frees an owner as soon as
+        // any dependent of its dependent waits, circle or not.
+        plan.write(writes::unblock(resource, meta, &snapshot.circles));
     }
 }

@@ -1,14 +1,17 @@
 //! Tests of `garbage`.
 
 use coracle_api::kinds;
+use coracle_client::Propagation;
 use coracle_runtime::Plan;
 use serde_json::{Value, json};
 
 use super::plan::{Dependent, OwnerState, Snapshot, plan};
 use crate::{
-    testing::{ago, lines, view},
+    testing::{Harness, ago, config, lines, view},
     view::{Bare, Meta},
 };
+
+mod forest;
 
 fn meta(name: &str, metadata: Value) -> Meta {
     let mut object = json!({"metadata": metadata});
@@ -27,6 +30,7 @@ fn item(owners: &[(&str, OwnerState)], dependents: Vec<Dependent>, metadata: Val
         meta: meta("item", metadata),
         owners,
         dependents,
+        circles: Vec::new(),
     })
 }
 
@@ -130,19 +134,149 @@ fn what_is_deleted_already_is_left_to_others() {
 #[test]
 fn owners_in_a_circle_do_not_wait_for_each_other() {
     let waiting = json!({"deletionTimestamp": ago(1), "finalizers": ["foregroundDeletion"]});
-    let first = dependent("first", true, true, waiting);
-    let owner =
-        json!({"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "a", "blockOwnerDeletion": true});
-    let found = item(
-        &[("a", OwnerState::WaitsForDependents)],
-        vec![first],
-        json!({"ownerReferences": [owner]}),
-    );
+    let around = dependent("around", true, true, waiting.clone());
+    let in_a_circle = |dependents| {
+        plan(&Snapshot {
+            resource: kinds::REPLICA_SET,
+            meta: meta("item", waiting.clone()),
+            owners: vec![
+                ("a".into(), OwnerState::WaitsForDependents),
+                ("b".into(), OwnerState::WaitsForDependents),
+            ],
+            dependents,
+            circles: vec!["a".into()],
+        })
+    };
     assert_eq!(
-        lines(&found),
+        lines(&in_a_circle(vec![around])),
         [
-            r#"merge replicasets item {"metadata":{"ownerReferences":[{"blockOwnerDeletion":false,"uid":"a"}]}}"#,
-            "delete replicasets item foreground",
+            r#"merge replicasets item {"metadata":{"ownerReferences":[{"blockOwnerDeletion":false,"uid":"a"}]}}"#
         ]
     );
+    assert_eq!(
+        lines(&in_a_circle(Vec::new())),
+        [r#"patch replicasets item {"metadata":{"finalizers":[]}}"#]
+    );
+}
+
+#[test]
+fn what_was_to_go_in_its_own_way_does() {
+    for (finalizer, how) in [
+        ("orphan", ""),
+        ("foregroundDeletion", " foreground"),
+        ("mine", ""),
+    ] {
+        let found = item(
+            &[("a", OwnerState::Gone)],
+            vec![dependent("child", true, false, json!({}))],
+            json!({"finalizers": [finalizer]}),
+        );
+        assert_eq!(lines(&found), [format!("delete replicasets item{how}")]);
+    }
+}
+
+fn map(namespace: &str, name: &str, owners: &[(&str, &str)]) -> Value {
+    let owners = owners.iter().map(|(name, uid)| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid, "blockOwnerDeletion": true})
+    });
+    json!({"metadata": {
+        "namespace": namespace, "name": name, "uid": format!("uid-{name}"), "ownerReferences": owners.collect::<Value>(),
+    }})
+}
+
+/// Each would wait for the next for ever.
+#[tokio::test(start_paused = true)]
+async fn a_circle_of_owners_that_are_all_deleted_in_the_foreground_goes() {
+    let harness = Harness::start();
+    for (name, owner) in [("a", "c"), ("b", "a"), ("c", "b")] {
+        let owners = [(owner, &*format!("uid-{owner}"))];
+        harness.api.seed(kinds::CONFIG_MAP, map("ns", name, &owners));
+    }
+    let tail = map("ns", "tail", &[("a", "uid-a")]);
+    harness.api.seed(kinds::CONFIG_MAP, tail);
+    for name in ["a", "b", "c"] {
+        harness
+            .delete(kinds::CONFIG_MAP, name, Propagation::Foreground)
+            .await;
+    }
+    harness
+        .until("nothing", |api| api.all(kinds::CONFIG_MAP).is_empty())
+        .await;
+    let log = harness.api.log();
+    let at = |line: &str| log.iter().position(|own| own == line);
+    assert!(
+        at("delete configmaps ns/tail") < at("remove configmaps ns/a"),
+        "{log:#?}"
+    );
+}
+
+/// That there is no such object in one namespace says nothing of the one of that UID in another.
+#[tokio::test(start_paused = true)]
+async fn a_wrong_reference_does_not_make_a_living_owner_gone() {
+    let harness = Harness::without_manager();
+    harness.api.seed(
+        kinds::CONFIG_MAP,
+        map("elsewhere", "wrong", &[("owner", "uid-owner")]),
+    );
+    harness
+        .api
+        .seed(kinds::CONFIG_MAP, map("ns", "right", &[("owner", "uid-owner")]));
+    let position = harness.api.position();
+    harness.api.seed(kinds::CONFIG_MAP, map("ns", "owner", &[]));
+    harness.run_manager_with(config(), |client| client.see_until(Some(position)));
+    harness
+        .until("the wrong one is gone", |api| {
+            api.find(kinds::CONFIG_MAP, "elsewhere", "wrong").is_none()
+        })
+        .await;
+    harness.until_quiet().await;
+    assert!(
+        harness.api.find(kinds::CONFIG_MAP, "ns", "right").is_some(),
+        "its owner lives"
+    );
+}
+
+/// Nor does the living one's deletion wait for who is no dependent of its.
+#[tokio::test(start_paused = true)]
+async fn a_wrong_reference_blocks_nobody() {
+    let harness = Harness::start();
+    let mut wrong = map("elsewhere", "wrong", &[("owner", "uid-owner")]);
+    // It is gone already but for somebody's finalizer.
+    wrong["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    wrong["metadata"]["deletionTimestamp"] = json!(ago(1));
+    harness.api.seed(kinds::CONFIG_MAP, wrong);
+    harness.api.seed(kinds::CONFIG_MAP, map("ns", "owner", &[]));
+    harness
+        .delete(kinds::CONFIG_MAP, "owner", Propagation::Foreground)
+        .await;
+    harness
+        .until("no owner", |api| {
+            api.find(kinds::CONFIG_MAP, "ns", "owner").is_none()
+        })
+        .await;
+}
+
+/// A dependent that has got another owner since it was seen stays.
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_is_what_was_seen() {
+    let harness = Harness::without_manager();
+    harness
+        .api
+        .seed(kinds::CONFIG_MAP, map("ns", "child", &[("gone", "uid-gone")]));
+    let position = harness.api.position();
+    harness.api.seed(kinds::CONFIG_MAP, map("ns", "owner", &[]));
+    harness.api.seed(
+        kinds::CONFIG_MAP,
+        map("ns", "child", &[("gone", "uid-gone"), ("owner", "uid-owner")]),
+    );
+    let (client, _) = harness.run_manager_with(config(), |client| client.see_until(Some(position)));
+    harness.until_quiet().await;
+    assert!(harness.api.find(kinds::CONFIG_MAP, "ns", "child").is_some());
+    client.see_until(None);
+    harness
+        .until("released", |api| {
+            let child = api.find(kinds::CONFIG_MAP, "ns", "child").unwrap();
+            child["metadata"]["ownerReferences"].as_array().map(Vec::len) == Some(1)
+        })
+        .await;
 }

@@ -1,14 +1,13 @@
 //! Jobs run pods until enough of them have succeeded.
 //!
 //! Every pod is counted exactly once ([`tracking`]). What a Job waits for after failures is worked out from the pods
-//! that failed, so that a new leader waits as the old one would have. A Job whose pods were removed by others before
-//! that waits less; its counters are right all the same.
+//! that failed, so that a new leader waits as the old one would have. That pods failed which others have removed since
+//! is remembered as well; a new leader does not know it and waits less, as upstream. Counters are right all the same.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use coracle_api::{ApiError, kinds};
-use coracle_client::Object;
 use coracle_runtime::{Controller, Key, Plan, QueueLimits, Watched, WorkQueue};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -29,8 +28,9 @@ mod policy;
 mod tests;
 mod tracking;
 
+use look::Look;
 use plan::Snapshot;
-use pods::Pace;
+use pods::{Failures, Pace};
 
 /// The shortest time between two looks at one Job: its pods change by the hundred.
 const PACE: Duration = Duration::from_millis(10);
@@ -40,16 +40,22 @@ const BURST: usize = 500;
 pub(crate) struct JobController {
     world: Arc<World>,
     backoff: Duration,
-    /// How many pods may be tried at once, for Jobs whose last ones were refused.
-    bursts: Mutex<BTreeMap<Key, usize>>,
+    /// Failures in a row of the Jobs, by UID, whose pods have failed.
+    failures: Arc<Mutex<BTreeMap<Box<str>, Failures>>>,
 }
 
 impl JobController {
     pub(crate) fn new(world: &Arc<World>, config: &Config) -> (Arc<Self>, WorkQueue<Key>) {
         let queue = WorkQueue::new(world.env.cluster_clock.clone(), QueueLimits::default());
+        let failures = Arc::new(Mutex::new(BTreeMap::<Box<str>, Failures>::new()));
         world.jobs.cache.subscribe({
-            let queue = queue.clone();
-            move |change| queue.add(change.key.clone())
+            let (queue, failures) = (queue.clone(), Arc::clone(&failures));
+            move |change| {
+                if let (Some(gone), None) = (&change.old, &change.new) {
+                    failures.lock().remove(&gone.meta.uid);
+                }
+                queue.add(change.key.clone());
+            }
         });
         follow_dependents(world, |world| &world.jobs, |world| &world.pods, &queue);
         // Pods whose Job has let go of them, or is gone, name it still.
@@ -64,7 +70,7 @@ impl JobController {
         let controller = Self {
             world: Arc::clone(world),
             backoff: config.timings.job_backoff,
-            bursts: Mutex::default(),
+            failures,
         };
         (Arc::new(controller), queue)
     }
@@ -76,6 +82,19 @@ impl JobController {
             Err(error) if error.is_not_found() => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// Failures in a row, those of pods that are gone included; what is seen now is remembered.
+    fn failures_of(&self, job: &Job, pods: &[Arc<Pod>]) -> Failures {
+        let mut failures = self.failures.lock();
+        let known = failures.get(&job.meta.uid).copied().unwrap_or_default();
+        let now = Failures::of(&Look::new(job, pods), known);
+        if now.count > 0 && job.finished().is_none() {
+            failures.insert(job.meta.uid.clone(), now);
+        } else {
+            failures.remove(&job.meta.uid);
+        }
+        now
     }
 
     async fn orphans(&self, job: &Job) -> Result<Vec<Arc<Pod>>, ApiError> {
@@ -116,7 +135,6 @@ impl Controller for JobController {
         let mut strangers = self.world.tracked_pods(key);
         strangers.retain(|pod| pod.meta.controller().is_none_or(|owner| owner.uid != uid));
         let Some(job) = job else {
-            self.bursts.lock().remove(key);
             if strangers.is_empty() || !self.is_gone(key).await? {
                 return Ok(None);
             }
@@ -125,38 +143,22 @@ impl Controller for JobController {
         let orphans = self.orphans(&job).await?;
         // Those that it is about to adopt are no strangers.
         strangers.retain(|pod| !job.selector.matches(&*pod.meta.labels) || pod.meta.controller().is_some());
-        let burst = self.bursts.lock().get(key).copied().unwrap_or(BURST);
+        let pods = self.world.pods.controlled_by(&uid);
+        let pace = Pace {
+            backoff: self.backoff,
+            known: self.failures_of(&job, &pods),
+        };
         Ok(Some(Snapshot {
-            pods: self.world.pods.controlled_by(&uid),
+            pods,
             job: Some(job),
             strangers,
             orphans,
-            pace: Pace {
-                burst,
-                backoff: self.backoff,
-            },
+            pace,
         }))
     }
 
     fn plan(&self, snapshot: &Snapshot, now: Timestamp) -> Plan {
         plan::plan(snapshot, now)
-    }
-
-    fn observe(&self, key: &Key, outcomes: &[Result<Object, ApiError>]) {
-        // A stale view corrects itself and says nothing about the next write.
-        let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-        let is_refused = refused
-            .into_iter()
-            .any(|error| !error.is_conflict() && !error.is_not_found());
-        let mut bursts = self.bursts.lock();
-        if is_refused {
-            bursts.insert(key.clone(), 1);
-        } else if let Some(burst) = bursts.get_mut(key).filter(|_| !outcomes.is_empty()) {
-            *burst *= 2;
-            if *burst >= BURST {
-                bursts.remove(key);
-            }
-        }
     }
 
     fn pace(&self) -> Duration {
@@ -171,10 +173,7 @@ impl Snapshot {
             pods: Vec::new(),
             strangers,
             orphans: Vec::new(),
-            pace: Pace {
-                burst: 0,
-                backoff: Duration::ZERO,
-            },
+            pace: Pace::default(),
         }
     }
 }

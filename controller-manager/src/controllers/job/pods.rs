@@ -25,10 +25,49 @@ const BACKOFF_MAX: Duration = Duration::from_secs(600);
 const HOST_NAME_MAX: usize = 63;
 const SUFFIX: usize = 5;
 
-/// What may be tried: how many pods at once, and how long to wait after a failure.
+/// How long to wait after a failure, and what is remembered of earlier ones.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    pub(super) burst: usize,
     pub(super) backoff: Duration,
+    pub(super) known: Failures,
+}
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Failures {
+    pub(super) count: u32,
+    /// When the last one was.
+    pub(super) last: Option<Timestamp>,
+}
+
+impl Failures {
+    /// Those that the pods tell of, since the last of them that succeeded; and where pods are gone that were known to have
+    /// failed since, no fewer than those.
+    pub(super) fn of(look: &Look<'_>, known: Self) -> Self {
+        let ended_well = look.pods.iter().filter(|pod| pod.phase == Phase::Succeeded);
+        let since = ended_well
+            .map(|pod| finished_at(pod))
+            .max()
+            .unwrap_or(Timestamp::MIN);
+        let failed = look
+            .pods
+            .iter()
+            .filter(|pod| look.is_failed(pod))
+            .map(|pod| finished_at(pod))
+            .filter(|at| *at > since);
+        let (count, last) = failed.fold((0_u32, None), |(count, last), at| {
+            (count.saturating_add(1), last.max(Some(at)))
+        });
+        let seen = Self { count, last };
+        if known.last.is_some_and(|last| last > since) && known.count > count {
+            Self {
+                last: known.last.max(last),
+                ..known
+            }
+        } else {
+            seen
+        }
+    }
 }
 
 /// Creates or deletes what makes the number right; returns how many will be active.
@@ -51,19 +90,20 @@ pub(super) fn manage(look: &Look<'_>, pace: &Pace, now: Timestamp, plan: &mut Pl
     } else {
         0
     };
-    let missing = wanted.saturating_sub(active + leaving).min(pace.burst);
+    let missing = wanted.saturating_sub(active + leaving).min(BURST);
     if missing == 0 || job.spec.suspend {
         return active;
     }
     let bodies = if job.is_indexed() {
         indexed(look, missing, pace, now, plan)
-    } else if let Some(wait) = backoff(look, pace.backoff, now) {
+    } else if let Some(wait) = backoff(look, pace, now) {
         plan.look_again_after(wait);
         Vec::new()
     } else {
         vec![plain(job); missing]
     };
     let about = job.meta.reference(kinds::JOB);
+    plan.slow_start = true;
     for body in &bodies {
         plan.steps.push(Step {
             write: writes::create(kinds::POD, &job.meta.namespace, body.clone()),
@@ -156,7 +196,7 @@ fn rank(pod: &Pod, now: Timestamp) -> impl Ord + use<> {
         !pod.node.is_empty(),
         phase,
         pod.ready,
-        pod.meta.deletion_cost,
+        pod.meta.annotations,
         ready_for,
         Reverse(pod.restarts),
         Reverse(pod.meta.created),
@@ -165,20 +205,9 @@ fn rank(pod: &Pod, now: Timestamp) -> impl Ord + use<> {
 }
 
 /// How long to wait until a pod may be created, doubling with each failure since the last success.
-fn backoff(look: &Look<'_>, first: Duration, now: Timestamp) -> Option<Duration> {
-    let ended_well = look.pods.iter().filter(|pod| pod.phase == Phase::Succeeded);
-    let since = ended_well
-        .map(|pod| finished_at(pod))
-        .max()
-        .unwrap_or(Timestamp::MIN);
-    let failed = look
-        .pods
-        .iter()
-        .filter(|pod| look.is_failed(pod))
-        .map(|pod| finished_at(pod));
-    let failed: Vec<Timestamp> = failed.filter(|at| *at > since).collect();
-    let last = failed.iter().max()?;
-    remaining(*last, u32::try_from(failed.len()).unwrap_or(u32::MAX), first, now)
+fn backoff(look: &Look<'_>, pace: &Pace, now: Timestamp) -> Option<Duration> {
+    let failures = Failures::of(look, pace.known);
+    remaining(failures.last?, failures.count, pace.backoff, now)
 }
 
 fn remaining(last: Timestamp, failures: u32, first: Duration, now: Timestamp) -> Option<Duration> {
@@ -192,7 +221,7 @@ fn remaining(last: Timestamp, failures: u32, first: Duration, now: Timestamp) ->
 fn indexed(look: &Look<'_>, missing: usize, pace: &Pace, now: Timestamp, plan: &mut Plan) -> Vec<Bytes> {
     let job = look.job;
     let per_index = job.spec.backoff_limit_per_index.is_some();
-    if !per_index && let Some(wait) = backoff(look, pace.backoff, now) {
+    if !per_index && let Some(wait) = backoff(look, pace, now) {
         plan.look_again_after(wait);
         return Vec::new();
     }

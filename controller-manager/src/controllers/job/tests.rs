@@ -14,6 +14,7 @@ use crate::{
     view::{Job, Pod},
 };
 
+mod backoff;
 mod indexes;
 mod life;
 
@@ -73,16 +74,20 @@ fn pod(name: &str, words: &str) -> Arc<Pod> {
     view(object)
 }
 
+fn pace() -> Pace {
+    Pace {
+        backoff: BACKOFF,
+        ..Pace::default()
+    }
+}
+
 fn planned(job: &Arc<Job>, pods: &[Arc<Pod>]) -> Plan {
     let snapshot = Snapshot {
         job: Some(Arc::clone(job)),
         pods: pods.to_vec(),
         strangers: Vec::new(),
         orphans: Vec::new(),
-        pace: Pace {
-            burst: 500,
-            backoff: BACKOFF,
-        },
+        pace: pace(),
     };
     plan(&snapshot, now())
 }
@@ -486,10 +491,7 @@ fn others_jobs_are_left_alone_and_strays_are_let_go() {
         pods: Vec::new(),
         strangers: vec![pod("a", "Running going")],
         orphans: Vec::new(),
-        pace: Pace {
-            burst: 1,
-            backoff: BACKOFF,
-        },
+        pace: pace(),
     };
     assert_eq!(
         lines(&plan(&stray, now())),

@@ -23,8 +23,10 @@ use crate::{
 mod plan;
 #[cfg(test)]
 mod tests;
+mod zones;
 
 use plan::{Ready, Snapshot};
+use zones::{Eviction, Evictions};
 
 /// Where nodes keep their Leases.
 const NODE_LEASES: &str = "kube-node-lease";
@@ -35,6 +37,7 @@ pub(crate) struct NodeLifecycle {
     world: Arc<World>,
     signs: Arc<Signs>,
     grace: Duration,
+    evictions: Mutex<Evictions>,
 }
 
 /// Signs of life, as seen by our own clock.
@@ -145,8 +148,19 @@ impl NodeLifecycle {
             world: Arc::clone(world),
             signs,
             grace: config.timings.node_grace,
+            evictions: Mutex::new(Evictions::new(config.evictions)),
         };
         (Arc::new(controller), queue)
+    }
+}
+
+impl NodeLifecycle {
+    /// Whether the pods of a node may be ended that has failed, or is about to be called so.
+    fn eviction(&self, node: &Arc<Node>) -> Eviction {
+        let now = self.world.env.cluster_clock.monotonic();
+        let nodes = self.world.nodes.cache.list();
+        let is_given_up = plan::is_given_up(node);
+        self.evictions.lock().decide(node, is_given_up, &nodes, now)
     }
 }
 
@@ -173,24 +187,23 @@ impl Controller for NodeLifecycle {
 
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {
         let Some(node) = self.world.nodes.cache.get_key(key) else {
+            self.evictions.lock().forget(key.name());
             return Ok(None);
         };
         let silence = self.signs.silence(key.name());
         let is_well = Ready::of(&node) == Ready::True && silence.is_none_or(|silence| silence < self.grace);
-        let (pods, halted) = if is_well {
-            (Vec::new(), false)
+        let (pods, eviction) = if is_well {
+            self.evictions.lock().forget(key.name());
+            (Vec::new(), Eviction::Halted)
         } else {
-            (
-                self.world.pods_on(key.name()),
-                plan::is_halted(&self.world.nodes.cache.list()),
-            )
+            (self.world.pods_on(key.name()), self.eviction(&node))
         };
         Ok(Some(Snapshot {
             node,
             silence,
             grace: self.grace,
             pods,
-            halted,
+            eviction,
         }))
     }
 

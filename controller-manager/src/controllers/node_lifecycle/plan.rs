@@ -8,6 +8,7 @@ use coracle_runtime::{Note, Plan};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::zones::Eviction;
 use crate::{
     view::{Node, Pod, Taint},
     writes,
@@ -25,10 +26,6 @@ const PRESSURES: [(&str, &str); 4] = [
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 /// What a node that lives says of itself, and nobody knows of a silent one.
 const CONDITIONS: [&str; 4] = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
-/// From this share of unready nodes on, in percent, the network is suspected rather than the nodes.
-const HALT_PERCENT: usize = 55;
-/// ... if there are more of them than this.
-const HALT_ABOVE: usize = 2;
 /// When to look again while we ourselves are cut off.
 const CUT_OFF_RETRY: Duration = Duration::from_secs(1);
 
@@ -41,8 +38,8 @@ pub(crate) struct Snapshot {
     pub(super) grace: Duration,
     /// Its pods, unless it is well.
     pub(super) pods: Vec<Arc<Pod>>,
-    /// Most nodes are gone, so nobody's pods are ended.
-    pub(super) halted: bool,
+    /// Whether its pods may be ended, unless it is well.
+    pub(super) eviction: Eviction,
 }
 
 /// The condition Ready of a node.
@@ -63,11 +60,10 @@ impl Ready {
     }
 }
 
-/// Whether so many nodes are not ready that evicting their pods would do harm.
-pub(super) fn is_halted(nodes: &[Arc<Node>]) -> bool {
-    let unready = nodes.iter().filter(|node| Ready::of(node) != Ready::True).count();
-    let most = unready > HALT_ABOVE && unready * 100 >= nodes.len() * HALT_PERCENT;
-    most || (unready > 0 && unready == nodes.len())
+/// Whether a node's pods have been told to go by us.
+pub(super) fn is_given_up(node: &Node) -> bool {
+    node.evicting_taints()
+        .any(|taint| matches!(&*taint.key, NOT_READY | UNREACHABLE))
 }
 
 /// The decisions, in order.
@@ -90,6 +86,9 @@ pub(super) fn plan(snapshot: &Snapshot, now: Timestamp) -> Plan {
     }
     set_taints(snapshot, ready, now, &mut plan);
     if ready != Ready::True {
+        if let Eviction::After(wait) = snapshot.eviction {
+            plan.look_again_after(wait);
+        }
         mark_pods(snapshot, now, &mut plan);
     }
     plan
@@ -122,7 +121,7 @@ fn give_up(node: &Node, now: Timestamp, plan: &mut Plan) {
 /// Brings the taints that mirror conditions up to date; a person's own stay.
 fn set_taints(snapshot: &Snapshot, ready: Ready, now: Timestamp, plan: &mut Plan) {
     let node = &snapshot.node;
-    let wanted = wanted_taints(node, ready, snapshot.halted);
+    let wanted = wanted_taints(node, ready, snapshot.eviction);
     let is_ours = |taint: &Taint| {
         let mirrors = |key: &str| *taint.key == *key;
         let schedule = PRESSURES.iter().any(|(_, key)| mirrors(key)) || mirrors(UNSCHEDULABLE);
@@ -157,7 +156,7 @@ fn set_taints(snapshot: &Snapshot, ready: Ready, now: Timestamp, plan: &mut Plan
     }
 }
 
-fn wanted_taints(node: &Node, ready: Ready, halted: bool) -> Vec<(&'static str, &'static str)> {
+fn wanted_taints(node: &Node, ready: Ready, eviction: Eviction) -> Vec<(&'static str, &'static str)> {
     let mut wanted = Vec::new();
     let key = match ready {
         Ready::True => None,
@@ -166,7 +165,7 @@ fn wanted_taints(node: &Node, ready: Ready, halted: bool) -> Vec<(&'static str, 
     };
     if let Some(key) = key {
         wanted.push((key, "NoSchedule"));
-        if !halted {
+        if eviction == Eviction::Granted {
             wanted.push((key, "NoExecute"));
         }
     }

@@ -119,7 +119,7 @@ impl Controller for PodGarbage {
         }))
     }
 
-    fn plan(&self, snapshot: &Snapshot, _now: Timestamp) -> Plan {
-        plan::plan(snapshot)
+    fn plan(&self, snapshot: &Snapshot, now: Timestamp) -> Plan {
+        plan::plan(snapshot, now)
     }
 }

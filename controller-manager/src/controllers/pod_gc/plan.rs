@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use coracle_api::kinds;
 use coracle_runtime::Plan;
+use jiff::Timestamp;
+use serde_json::json;
 
 use crate::{
     view::{Node, Pod},
@@ -35,7 +37,7 @@ pub(super) fn is_out_of_service(node: &Node) -> bool {
 }
 
 /// Removes garbage, and looks again later.
-pub(super) fn plan(snapshot: &Snapshot) -> Plan {
+pub(super) fn plan(snapshot: &Snapshot, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let mut finished: Vec<&Arc<Pod>> = Vec::new();
     for pod in &snapshot.pods {
@@ -46,6 +48,7 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
                 || (pod.meta.is_deleting() && snapshot.out_of_service.contains(&pod.node))
         };
         if never_ends {
+            mark(snapshot, pod, now, &mut plan);
             plan.write(writes::delete_now(kinds::POD, &pod.meta));
         } else if pod.is_finished() {
             finished.push(pod);
@@ -58,4 +61,24 @@ pub(super) fn plan(snapshot: &Snapshot) -> Plan {
     }
     plan.look_again_after(snapshot.interval);
     plan
+}
+
+/// A pod that nobody will end has failed, so that whoever counts it need not ask what became of it.
+fn mark(snapshot: &Snapshot, pod: &Pod, now: Timestamp, plan: &mut Plan) {
+    if pod.is_finished() {
+        return;
+    }
+    if snapshot.gone.contains(&pod.node) {
+        let why = "PodGC: node no longer exists";
+        plan.write(writes::disrupt(
+            &pod.meta,
+            Some("Failed"),
+            "DeletionByPodGC",
+            why,
+            now,
+        ));
+    } else {
+        let body = json!({"status": {"phase": "Failed"}});
+        plan.write(writes::merge_status(kinds::POD, &pod.meta, &body));
+    }
 }

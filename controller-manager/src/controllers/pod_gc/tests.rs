@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::plan::{Snapshot, is_out_of_service, plan};
 use crate::{
-    testing::{ago, lines, view},
+    testing::{ago, body_of, lines, now, view},
     view::{Node, Pod},
 };
 
@@ -36,14 +36,26 @@ fn pods_that_nobody_ends_are_removed() {
             .collect::<BTreeSet<Box<str>>>()
     };
     let interval = Duration::from_secs(20);
-    let found = plan(&Snapshot {
-        pods,
-        gone: set(&["gone"]),
-        out_of_service: set(&["off"]),
-        interval,
-    });
+    let found = plan(
+        &Snapshot {
+            pods,
+            gone: set(&["gone"]),
+            out_of_service: set(&["off"]),
+            interval,
+        },
+        now(),
+    );
+    let marked = body_of(&found, "merge pods/status orphan");
+    assert_eq!(marked["status"]["phase"], "Failed");
+    assert_eq!(marked["status"]["conditions"][0]["reason"], "DeletionByPodGC");
+    let told = body_of(&found, "merge pods/status stuck");
+    assert_eq!(told, json!({"status": {"phase": "Failed"}}));
+    let deletions: Vec<String> = lines(&found)
+        .into_iter()
+        .filter(|line| line.starts_with("delete"))
+        .collect();
     assert_eq!(
-        lines(&found),
+        deletions,
         [
             "delete pods unbound-ending now",
             "delete pods orphan now",

@@ -71,16 +71,9 @@ impl Replicates for ReplicationController {
 pub(crate) struct ReplicaSetController<K> {
     world: Arc<World>,
     tallies: Arc<Tallies>,
-    memory: Mutex<BTreeMap<Key, Memory>>,
+    /// Why the last writes failed, of those whose did.
+    failures: Mutex<BTreeMap<Key, String>>,
     kind: PhantomData<fn() -> K>,
-}
-
-/// What is remembered of a ReplicaSet whose last writes failed.
-#[derive(Clone, Debug)]
-struct Memory {
-    /// Writes that may be tried at once; doubles with each success, so that a full quota is not hammered.
-    burst: usize,
-    failure: Option<String>,
 }
 
 impl<K: Replicates> ReplicaSetController<K> {
@@ -94,7 +87,7 @@ impl<K: Replicates> ReplicaSetController<K> {
         let controller = Self {
             world: Arc::clone(world),
             tallies: Arc::clone(tallies),
-            memory: Mutex::default(),
+            failures: Mutex::default(),
             kind: PhantomData,
         };
         (Arc::new(controller), queue)
@@ -147,7 +140,7 @@ impl<K: Replicates> Controller for ReplicaSetController<K> {
     async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot>, ApiError> {
         let kind = K::all(&self.world);
         let Some(set) = kind.cache.get_key(key).map(K::as_set) else {
-            self.memory.lock().remove(key);
+            self.failures.lock().remove(key);
             return Ok(None);
         };
         let resource = kind.cache.resource();
@@ -169,11 +162,7 @@ impl<K: Replicates> Controller for ReplicaSetController<K> {
         if !orphans.is_empty() && !self.world.is_staying(resource, &set.meta).await? {
             orphans.clear();
         }
-        let memory = self.memory.lock().get(key).cloned().unwrap_or(Memory {
-            burst: BURST,
-            failure: None,
-        });
-        let Memory { burst, failure } = memory;
+        let failure = self.failures.lock().get(key).cloned();
         Ok(Some(Snapshot {
             resource,
             set,
@@ -181,7 +170,6 @@ impl<K: Replicates> Controller for ReplicaSetController<K> {
             pods,
             neighbours,
             orphans,
-            burst,
             failure,
         }))
     }
@@ -196,25 +184,11 @@ impl<K: Replicates> Controller for ReplicaSetController<K> {
         let failure = refused
             .into_iter()
             .find(|error| !error.is_conflict() && !error.is_not_found());
-        let mut memory = self.memory.lock();
-        match (failure, memory.get_mut(key)) {
-            (Some(error), _) => {
-                memory.insert(
-                    key.clone(),
-                    Memory {
-                        burst: 1,
-                        failure: Some(error.message().to_owned()),
-                    },
-                );
-            }
-            (None, Some(known)) if !outcomes.is_empty() => {
-                known.burst *= 2;
-                known.failure = None;
-                if known.burst >= BURST {
-                    memory.remove(key);
-                }
-            }
-            (None, _) => {}
+        let mut failures = self.failures.lock();
+        if let Some(error) = failure {
+            failures.insert(key.clone(), error.message().to_owned());
+        } else if !outcomes.is_empty() {
+            failures.remove(key);
         }
     }
 

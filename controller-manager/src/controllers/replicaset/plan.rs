@@ -29,8 +29,6 @@ pub(crate) struct Snapshot {
     pub(super) neighbours: BTreeMap<Box<str>, usize>,
     /// Pods to adopt, verified.
     pub(super) orphans: Vec<Arc<Pod>>,
-    /// Writes that may be tried at once.
-    pub(super) burst: usize,
     /// Why the last writes failed.
     pub(super) failure: Option<String>,
 }
@@ -83,7 +81,8 @@ fn create_pods(snapshot: &Snapshot, missing: usize, plan: &mut Plan) {
     let about = set.meta.reference(snapshot.resource);
     // All are born of the same bytes.
     let json = pod_of(snapshot.resource, set);
-    for _ in 0..missing.min(snapshot.burst) {
+    plan.slow_start = true;
+    for _ in 0..missing.min(BURST) {
         plan.steps.push(Step {
             write: writes::create(kinds::POD, &set.meta.namespace, json.clone()),
             then: Some(Note::normal(

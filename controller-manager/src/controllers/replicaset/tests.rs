@@ -70,7 +70,6 @@ fn snapshot(set: Arc<ReplicaSet>, pods: Vec<Arc<Pod>>) -> Snapshot {
         pods,
         neighbours: BTreeMap::new(),
         orphans: Vec::new(),
-        burst: 500,
         failure: None,
     }
 }
@@ -199,12 +198,15 @@ fn a_status_that_says_it_already_is_not_written() {
 }
 
 #[test]
-fn failures_slow_down_and_show_in_the_status() {
+fn failures_show_in_the_status() {
     let mut snapshot = snapshot(set(100, |_| {}), Vec::new());
-    snapshot.burst = 2;
     snapshot.failure = Some("quota exceeded".to_owned());
     let plan = plan(&snapshot, now());
-    assert_eq!(verbs(&plan), (2, 0));
+    assert_eq!(verbs(&plan), (100, 0));
+    assert!(
+        plan.slow_start,
+        "not all of them are tried where the first is refused"
+    );
     let condition = &body_of(&plan, "patch replicasets/status")["status"]["conditions"][0];
     assert_eq!(condition["type"], "ReplicaFailure");
     assert_eq!(condition["reason"], "FailedCreate");

@@ -38,6 +38,14 @@ pub(super) fn plan(snapshot: &Snapshot, now: Timestamp) -> Plan {
         );
         let note = Note::normal(pod.meta.reference(kinds::POD), "TaintManagerEviction", told)
             .counted_on(snapshot.node.meta.reference(kinds::NODE));
+        let why = "Taint manager: deleting due to NoExecute taint";
+        plan.write(writes::disrupt(
+            &pod.meta,
+            None,
+            "DeletionByTaintManager",
+            why,
+            now,
+        ));
         plan.write_and_tell(
             writes::delete(kinds::POD, &pod.meta, Propagation::Background),
             note,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::plan::{Snapshot, plan};
-use crate::testing::{ago, lines, now, view};
+use crate::testing::{ago, body_of, lines, now, view};
 
 fn tolerates(key: &str, seconds: Option<i64>) -> Value {
     json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds})
@@ -26,9 +26,26 @@ fn outcome(taints: Value, tolerations: Value) -> (bool, Option<u64>) {
         now(),
     );
     (
-        lines(&found) == ["delete pods p"],
+        lines(&found).iter().any(|line| line == "delete pods p"),
         found.requeue_after.as_ref().map(Duration::as_secs),
     )
+}
+
+#[test]
+fn a_pod_is_told_why_it_goes() {
+    let gone = json!({"key": "gone", "effect": "NoExecute"});
+    let snapshot = Snapshot {
+        node: view(json!({"metadata": {"name": "a"}, "spec": {"taints": [gone]}})),
+        pods: vec![view(
+            json!({"metadata": {"namespace": "ns", "name": "p"}, "spec": {"nodeName": "a"}}),
+        )],
+    };
+    let body = body_of(&plan(&snapshot, now()), "merge pods/status");
+    let condition = &body["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["type"], &condition["reason"]),
+        (&json!("DisruptionTarget"), &json!("DeletionByTaintManager"))
+    );
 }
 
 #[test]

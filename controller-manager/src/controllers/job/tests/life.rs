@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::testing::{ENDS_LABEL, Harness, config};
 
 /// A Job from its first pod to its last on all controllers, and its pods counted exactly.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_job_runs_to_completion() {
     let harness = Harness::start();
     let job = json!({
@@ -54,7 +54,7 @@ async fn a_job_runs_to_completion() {
 }
 
 /// However early the process ends, every pod is counted once.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cut_off_after_any_write_a_job_counts_exactly() {
     let rounds = (1..48_usize).map(|writes| async move {
         let harness = Harness::without_manager();
