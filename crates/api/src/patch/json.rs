@@ -32,10 +32,28 @@ pub fn apply(object: &Value, patch: &[u8]) -> Result<Value, ApiError> {
             let why = format!("the copies of a JSON patch may have at most {COPIES_MAX_BYTES} bytes");
             return Err(ApiError::request_entity_too_large(why));
         }
-        json_patch::patch(&mut patched, std::slice::from_ref(operation))
-            .map_err(|_| ApiError::unprocessable())?;
+        operate(&mut patched, operation).map_err(|_| ApiError::unprocessable())?;
     }
     Ok(patched)
+}
+
+/// One operation. As in Go, a field that is missing passes a test for null: clients add a list under that test.
+///
+/// # Errors
+/// Where it does not fit the object, which may have changed in part.
+pub fn operate(
+    object: &mut Value,
+    operation: &json_patch::PatchOperation,
+) -> Result<(), json_patch::PatchError> {
+    if let json_patch::PatchOperation::Test(test) = operation
+        && test.value.is_null()
+        && let Some((parent, _)) = test.path.as_str().rsplit_once('/')
+        && object.pointer(parent).is_some_and(Value::is_object)
+        && object.pointer(test.path.as_str()).is_none()
+    {
+        return Ok(());
+    }
+    json_patch::patch(object, std::slice::from_ref(operation))
 }
 
 /// About how long the value is as JSON.

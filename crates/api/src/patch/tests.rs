@@ -20,6 +20,10 @@ fn json_patches_apply_whole_or_not_at_all() {
         br#"[{"op":"test","path":"/a/b/0","value":1},{"op":"replace","path":"/a/b/0","value":7}]"#,
     );
     assert_eq!(patched.unwrap(), json!({"a": {"b": [7, 2]}}));
+    let guarded = br#"[{"op":"test","path":"/a/c","value":null},{"op":"add","path":"/a/c","value":[1]}]"#;
+    let patched = json::apply(&object, guarded).unwrap();
+    assert_eq!(patched, json!({"a": {"b": [1, 2], "c": [1]}}));
+    assert_eq!(json::apply(&patched, guarded).unwrap_err().code(), 422);
     let check = |patch: &str, code: u16| {
         assert_eq!(
             json::apply(&object, patch.as_bytes()).unwrap_err().code(),
@@ -29,6 +33,8 @@ fn json_patches_apply_whole_or_not_at_all() {
     };
     check(r#"[{"op":"test","path":"/a/b/0","value":9}]"#, 422);
     check(r#"[{"op":"remove","path":"/x"}]"#, 422);
+    check(r#"[{"op":"test","path":"/x/y","value":null}]"#, 422);
+    check(r#"[{"op":"test","path":"/a/b/7","value":null}]"#, 422);
     check(r#"{"op":"remove"}"#, 400);
     check("nonsense", 400);
     let operations = vec![r#"{"op":"add","path":"/z","value":1}"#; json::OPERATIONS_MAX + 1].join(",");
