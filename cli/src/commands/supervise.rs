@@ -19,8 +19,8 @@ pub async fn run(args: Supervise) -> anyhow::Result<()> {
         set,
         no_dashboard,
     } = args;
-    logging::init("info", logging::Format::Text).map_err(anyhow::Error::msg)?;
     process::memory::use_small_pages();
+    logging::init("info", logging::Format::Text).map_err(anyhow::Error::msg)?;
     let cluster = Cluster::new(&cluster)?;
     let shutdown = Shutdown::new();
     process::end_on_signals(&shutdown)?;

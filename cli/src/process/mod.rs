@@ -56,13 +56,13 @@ impl Common {
     /// # Errors
     /// Where the log filter cannot be read.
     pub fn begin(&self) -> anyhow::Result<(Env, Shutdown)> {
+        memory::use_small_pages();
         let format = match self.log_format {
             LogFormat::Text => logging::Format::Text,
             LogFormat::Json => logging::Format::Json,
         };
         logging::init(&self.log, format).map_err(anyhow::Error::msg)?;
         raise_file_limit();
-        memory::use_small_pages();
         let shutdown = Shutdown::new();
         end_on_signals(&shutdown)?;
         std::fs::create_dir_all(&self.data_dir)

@@ -4,18 +4,16 @@
 //! Asking is done here; when to ask and what an answer means is the pod worker's.
 
 mod grpc;
+mod http;
 
 use std::{io, net::Ipv4Addr, time::Duration};
 
 use coracle_proxy::dial;
 use coracle_service::Env;
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+pub use self::http::HttpGet;
 use crate::pods::view::{ContainerSpec, or_default};
-
-/// The most of an answer that is read.
-const MAX_ANSWER_BYTES: u64 = 10 << 10;
 
 /// A probe as the manifest has it.
 #[derive(Debug, Default, Deserialize)]
@@ -44,17 +42,6 @@ pub struct ProbeSpec {
     /// Failures in a row that count as failure; 3 where unset.
     #[serde(deserialize_with = "or_default")]
     pub failure_threshold: u32,
-}
-
-/// A request.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct HttpGet {
-    /// Its path.
-    #[serde(deserialize_with = "or_default")]
-    pub path: Box<str>,
-    /// Where to.
-    pub port: PortRef,
 }
 
 /// A connection.
@@ -182,13 +169,8 @@ impl ProbeSpec {
 /// What to ask a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// A request for a path.
-    Http {
-        /// Where to.
-        port: u16,
-        /// What for.
-        path: Box<str>,
-    },
+    /// A request.
+    Http(http::Request),
     /// A connection.
     Tcp {
         /// Where to.
@@ -218,13 +200,7 @@ impl Question {
             return Some(Self::Command(exec.command.clone()));
         }
         if let Some(get) = http_get {
-            let path = if get.path.is_empty() {
-                "/".into()
-            } else {
-                get.path.clone()
-            };
-            let port = get.port.number(container);
-            return Some(Self::Http { port, path });
+            return Some(Self::Http(get.request(container)));
         }
         let port = tcp_socket?.port.number(container);
         Some(Self::Tcp { port })
@@ -243,7 +219,7 @@ impl Question {
     ) -> Result<(), String> {
         let asking = async {
             match self {
-                Self::Http { port, path } => http(env, from, to, *port, path).await,
+                Self::Http(request) => request.ask(env, from, to).await,
                 Self::Tcp { port } => dial(env, Some(from), to, *port)
                     .await
                     .map(drop)
@@ -256,7 +232,8 @@ impl Question {
         let clock = &env.cluster_clock;
         clock.timeout(timeout, asking).await.unwrap_or_else(|_| {
             let port = match self {
-                Self::Http { port, .. } | Self::Tcp { port } | Self::Grpc { port, .. } => *port,
+                Self::Http(request) => request.port,
+                Self::Tcp { port } | Self::Grpc { port, .. } => *port,
                 Self::Command(_) => 0,
             };
             Err(format!("no answer from {to}:{port} in {} s", timeout.as_secs()))
@@ -278,27 +255,4 @@ impl PortRef {
 
 fn refused(to: Ipv4Addr, port: u16, error: &io::Error) -> String {
     format!("dial tcp {to}:{port}: {error}")
-}
-
-async fn http(env: &Env, from: Ipv4Addr, to: Ipv4Addr, port: u16, path: &str) -> Result<(), String> {
-    let failed = |error: io::Error| refused(to, port, &error);
-    let mut io = dial(env, Some(from), to, port).await.map_err(failed)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {to}:{port}\r\nUser-Agent: kube-probe/1.33\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    io.write_all(request.as_bytes()).await.map_err(failed)?;
-    let mut answer = Vec::new();
-    io.take(MAX_ANSWER_BYTES)
-        .read_to_end(&mut answer)
-        .await
-        .map_err(failed)?;
-    let status = answer
-        .split(|&byte| byte == b' ')
-        .nth(1)
-        .and_then(|code| std::str::from_utf8(code).ok());
-    match status.and_then(|code| code.parse::<u16>().ok()) {
-        Some(200..=399) => Ok(()),
-        Some(code) => Err(format!("HTTP probe failed with statuscode: {code}")),
-        None => Err(format!("{to}:{port} did not answer with HTTP")),
-    }
 }
