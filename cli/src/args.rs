@@ -43,6 +43,8 @@ pub enum Command {
     Fetch(Fetch),
     /// Ask the cluster's DNS.
     Dns(Dns),
+    /// Tell why a pod is not scheduled: every plugin's answer for every node, and what would help.
+    Why(Why),
     /// Tell whether a process, or a whole cluster, is ready.
     Healthz(Healthz),
     /// Measure a cluster.
@@ -151,6 +153,23 @@ pub enum Format {
     #[default]
     Text,
     Json,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Why {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// The pod.
+    pub pod: String,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// The scheduler's configuration file, where it has one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use coracle_api::LabelSelector;
 use coracle_runtime::Key;
 use coracle_service::Clock;
 
@@ -12,7 +13,10 @@ use crate::{
     profile::Profile,
     projection::{Allocatable, Node, Pod, State, Unbound},
     queue,
-    requirements::{Class, Load, Requests, Requirements},
+    requirements::{
+        Class, HOSTNAME, Identity, Load, PodSet, PodTerm, PodTerms, Requests, Requirements, SpreadConstraint,
+        ZONE,
+    },
     run::SCHEDULER_NAME,
     scheduler::{Scheduler, Verdict},
 };
@@ -24,19 +28,37 @@ pub struct Config {
     pub nodes: usize,
     /// Pods to schedule.
     pub pods: usize,
-    /// Owners (each with a template of its own) that the pods belong to, in turn.
+    /// Owners that the pods belong to, in turn.
     pub owners: usize,
+    /// Templates that the owners have, in turn.
+    pub templates: usize,
+    /// What the pods want of each other.
+    pub wishes: Wishes,
     /// Pods that arrive, are decided and are confirmed together.
     pub batch: usize,
 }
 
+/// What the pods of a measurement want of each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wishes {
+    /// Nothing: only the default spreading.
+    #[default]
+    None,
+    /// To be spread over zones, strictly.
+    Spread,
+    /// Not to be on a node with another of the same owner.
+    Apart,
+}
+
 impl Default for Config {
-    /// 10,000 pods of ten owners on 5,000 nodes, 512 at a time.
+    /// 10,000 pods of ten owners with as many templates on 5,000 nodes, 512 at a time.
     fn default() -> Self {
         Self {
             nodes: 5_000,
             pods: 10_000,
             owners: 10,
+            templates: 10,
+            wishes: Wishes::None,
             batch: 512,
         }
     }
@@ -71,7 +93,9 @@ pub fn run(config: Config, clock: &Clock) -> Report {
         let node = node(number);
         scheduler.node_changed(&Key::new("", &node.name), Some(&Arc::new(node)));
     }
-    let classes: Vec<Class> = (0..config.owners.max(1)).map(class).collect();
+    let classes: Vec<Class> = (0..config.owners.max(1))
+        .map(|owner| class(owner, config.templates.max(1), config.wishes))
+        .collect();
     let pods: Vec<(Key, Arc<Pod>)> = (0..config.pods)
         .map(|number| (key(number), Arc::new(waiting(number, &classes))))
         .collect();
@@ -142,9 +166,32 @@ fn node(number: usize) -> Node {
     }
 }
 
-fn class(owner: usize) -> Class {
-    let (cpu_milli, memory_bytes) = (100 + 10 * (owner as i64 % 10), 128 << 20);
+fn class(owner: usize, templates: usize, wishes: Wishes) -> Class {
+    let (cpu_milli, memory_bytes) = (100 + (owner % templates) as i64, 128 << 20);
+    let name: Box<str> = format!("owner-{owner}").into();
+    let siblings = Arc::new(PodSet {
+        namespaces: Box::new(["bench".into()]),
+        namespace_selector: LabelSelector::nothing(),
+        selector: LabelSelector::from_labels([("app", &*name)]),
+    });
+    let spread = SpreadConstraint {
+        topology_key: ZONE.into(),
+        max_skew: 1,
+        is_hard: true,
+        min_domains: 1,
+        pods: Some(Arc::clone(&siblings)),
+        honors_affinity: true,
+        honors_taints: false,
+    };
+    let apart = PodTerms {
+        anti_affinity: vec![PodTerm {
+            topology_key: HOSTNAME.into(),
+            pods: siblings,
+        }],
+        ..PodTerms::NONE
+    };
     Class::new(Requirements {
+        spread: (wishes == Wishes::Spread).then_some(spread).into_iter().collect(),
         load: Load {
             requests: Requests {
                 cpu_milli,
@@ -153,7 +200,13 @@ fn class(owner: usize) -> Class {
                 nonzero_memory_bytes: memory_bytes,
                 ..Requests::default()
             },
-            owner: Some(format!("owner-{owner}").into()),
+            identity: Arc::new(Identity {
+                namespace: "bench".into(),
+                labels: Box::new([("app".into(), name.clone())]),
+                is_deleting: false,
+                terms: (wishes == Wishes::Apart).then(|| Box::new(apart)),
+            }),
+            owner: Some((*name).into()),
             ..Load::default()
         },
         ..Requirements::default()
@@ -190,16 +243,21 @@ mod tests {
     #[test]
     #[ignore = "prints figures, which only mean something in a release build"]
     fn figures() {
-        for (nodes, pods, owners) in [
-            (100, 1_000, 1),
-            (5_000, 10_000, 1),
-            (5_000, 10_000, 10),
-            (5_000, 10_000, 1_000),
+        for (nodes, pods, owners, templates, wishes) in [
+            (100, 1_000, 1, 1, Wishes::None),
+            (5_000, 10_000, 1, 1, Wishes::None),
+            (5_000, 10_000, 10, 10, Wishes::None),
+            (5_000, 10_000, 1_000, 10, Wishes::None),
+            (5_000, 10_000, 1_000, 1_000, Wishes::None),
+            (5_000, 10_000, 10, 10, Wishes::Spread),
+            (5_000, 10_000, 100, 10, Wishes::Apart),
         ] {
             let config = Config {
                 nodes,
                 pods,
                 owners,
+                templates,
+                wishes,
                 batch: 512,
             };
             let report = run(config, &Clock::system());
@@ -216,6 +274,8 @@ mod tests {
             nodes: 100,
             pods: 1_000,
             owners: 4,
+            templates: 4,
+            wishes: Wishes::None,
             batch: 64,
         };
         let report = run(config, &Clock::system());

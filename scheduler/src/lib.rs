@@ -29,6 +29,7 @@ pub mod tenants;
 #[cfg(test)]
 mod testing;
 pub mod volumes;
+pub mod why;
 pub mod write;
 
 pub use run::{Config, run};

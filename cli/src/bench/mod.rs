@@ -12,6 +12,7 @@ mod list;
 mod machine;
 mod report;
 mod rollout;
+mod scheduler;
 mod store;
 mod watch;
 mod workload;
@@ -52,6 +53,13 @@ enum Measurement {
         /// Seconds for each number of clients.
         #[arg(long, default_value_t = 5)]
         seconds: u64,
+    },
+    /// The scheduler without a cluster: pods decided on made-up nodes.
+    Scheduler {
+        #[arg(long, default_value_t = 5_000)]
+        nodes: usize,
+        #[arg(long, default_value_t = 10_000)]
+        pods: usize,
     },
     #[command(flatten)]
     OfCluster(OfCluster),
@@ -119,6 +127,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let measurement = match measurement {
         Measurement::Store { clients, seconds } => {
             store::run(objects, &clients, seconds, &env, &mut report).await?;
+            return report.print(output);
+        }
+        Measurement::Scheduler { nodes, pods } => {
+            scheduler::run(nodes, pods, &env, &mut report);
             return report.print(output);
         }
         Measurement::OfCluster(measurement) => measurement,

@@ -12,6 +12,7 @@ mod signal;
 mod status;
 mod supervise;
 mod up;
+mod why;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dashboard(args) => dashboard::run(&args).await?,
         Command::Fetch(args) => return fetch::run(args).await,
         Command::Dns(args) => return dns::run(args).await,
+        Command::Why(args) => return why::run(args).await,
         Command::Healthz(args) => return healthz::run(&args).await,
         Command::Bench(args) => bench::run(args).await?,
         Command::Completion { shell } => {

@@ -34,10 +34,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         member,
         lease,
     } = args;
-    let configuration = match &config {
-        Some(path) => read(path)?,
-        None => Configuration::default(),
-    };
+    let configuration = configuration(config.as_deref())?;
     let role = Role {
         role: "scheduler",
         name: String::new(),
@@ -54,7 +51,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     coracle_scheduler::run(config, env, identity, shutdown).await
 }
 
-fn read(path: &Path) -> anyhow::Result<Configuration> {
+/// The configuration in a file, or the default one.
+pub fn configuration(path: Option<&Path>) -> anyhow::Result<Configuration> {
+    let Some(path) = path else {
+        return Ok(Configuration::default());
+    };
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     let value = yaml::document(&text).with_context(|| format!("read {}", path.display()))?;
     Configuration::read(value).with_context(|| format!("read {}", path.display()))

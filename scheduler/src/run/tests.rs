@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod leaders;
+mod preemption;
+mod volumes;
+
 fn node(name: &str, cpu: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},

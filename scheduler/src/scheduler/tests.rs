@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+
+mod hostile;
+
 use crate::profile::Profile;
 use crate::testing::{MIB, bound, key, node, owned_by, requirements, waiting};
 
