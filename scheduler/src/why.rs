@@ -154,8 +154,11 @@ fn attempt(
     }
 }
 
-/// Wishes that a pod can give up, a way to do so each.
-fn wishes() -> [(&'static str, fn(&mut Requirements)); 6] {
+/// A wish that a pod can give up, and how it does so.
+type Wish = (&'static str, fn(&mut Requirements));
+
+/// Wishes that a pod can give up.
+fn wishes() -> [Wish; 6] {
     [
         ("remove the node selector", |pod| {
             pod.node_selector = Box::default()
