@@ -70,7 +70,9 @@ pages! {
     replicaset: "01-replicaset.md",
     labels_and_selectors: "02-labels-and-selectors.md",
     deployment: "03-deployment.md",
+    load: "04-load.md",
     services: "05-services.md",
+    new_version: "07-new-version.md",
     another_node: "08-another-node.md",
     update_and_scale: "09-update-and-scale.md",
 }

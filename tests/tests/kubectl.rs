@@ -48,4 +48,5 @@ transcripts! {
     budgets: "budgets.txt",
     lifecycle: "lifecycle.txt",
     streams: "streams.txt",
+    quotas: "quotas.txt",
 }
