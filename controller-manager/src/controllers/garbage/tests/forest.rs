@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// Graphs in one cluster.
-const GROVE: u64 = 100;
-const GROVES: u64 = 10;
-const GROVES_LONG: u64 = 100;
+const GROVE: u64 = 50;
+const GROVES: u64 = 20;
+const GROVES_LONG: u64 = 200;
 /// Objects of one graph, at most.
 const OBJECTS_MAX: u64 = 12;
 /// Writes after which the collector is killed, at most.
-const WRITES_MAX: u64 = 240;
+const WRITES_MAX: u64 = 60;
 const KINDS: [&Resource; 3] = [kinds::CONFIG_MAP, kinds::SECRET, kinds::SERVICE_ACCOUNT];
 
 #[derive(Debug)]
