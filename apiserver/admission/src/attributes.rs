@@ -46,8 +46,10 @@ impl Operation {
 pub struct Attributes {
     /// What is done.
     pub operation: Operation,
-    /// To what.
+    /// To what, in the version that the caller speaks.
     pub resource: &'static Resource,
+    /// The version in which the objects are stored, and in which they come here.
+    pub stored: &'static Resource,
     /// Through which subresource; empty for the object itself.
     pub subresource: String,
     /// Empty for cluster-scoped kinds.
@@ -72,36 +74,21 @@ pub struct Objects {
 }
 
 impl Attributes {
-    /// Group, version and kind of the object in the request, which for a subresource may differ from the resource's.
-    #[must_use]
-    pub fn kind(&self) -> (&'static str, &'static str, &'static str) {
-        let Resource {
-            group, version, kind, ..
-        } = self.resource;
-        match self.resource.subresource(&self.subresource) {
-            None => (group, version, kind),
-            Some(own) if own.version.is_empty() => (group, version, own.kind),
-            Some(own) => (own.group, own.version, own.kind),
-        }
+    /// Whether what is written is an object of its own, such as a Scale, which is the same in every version.
+    pub(crate) fn is_part(&self) -> bool {
+        let part = self.resource.subresource(&self.subresource);
+        part.is_some_and(|part| !part.version.is_empty())
     }
 
-    /// The `request` of an AdmissionReview without its uid and objects; also what expressions see as `request`.
+    /// The `request` of an AdmissionReview without its uid and objects, for who is shown `version` of the kind; also
+    /// what expressions see as `request`.
     #[must_use]
-    pub fn request(&self) -> Value {
-        let (group, version, kind) = self.kind();
-        let kind = json!({"group": group, "version": version, "kind": kind});
-        let Resource {
-            group,
-            version,
-            plural,
-            ..
-        } = self.resource;
-        let resource = json!({"group": group, "version": version, "resource": plural});
+    pub fn request(&self, version: &Resource) -> Value {
         let mut request = json!({
-            "kind": kind,
-            "resource": resource,
-            "requestKind": kind,
-            "requestResource": resource,
+            "kind": self.kind(version),
+            "resource": plural(version),
+            "requestKind": self.kind(self.resource),
+            "requestResource": plural(self.resource),
             "operation": self.operation.as_str(),
             "userInfo": user_info(&self.peer),
             "dryRun": self.dry_run,
@@ -128,11 +115,28 @@ impl Attributes {
         request
     }
 
+    /// Group, version and kind of the object in the request, which for a subresource may differ from the resource's.
+    fn kind(&self, of: &Resource) -> Value {
+        let Resource {
+            group, version, kind, ..
+        } = of;
+        let (group, version, kind) = match of.subresource(&self.subresource) {
+            None => (*group, *version, *kind),
+            Some(own) if own.version.is_empty() => (*group, *version, own.kind),
+            Some(own) => (own.group, own.version, own.kind),
+        };
+        json!({"group": group, "version": version, "kind": kind})
+    }
+
     /// The refusal of this write, as upstream words it.
     #[must_use]
     pub fn forbidden(&self, why: impl std::fmt::Display) -> ApiError {
         ApiError::forbidden(self.resource, &self.name, why)
     }
+}
+
+fn plural(of: &Resource) -> Value {
+    json!({"group": of.group, "version": of.version, "resource": of.plural})
 }
 
 /// The caller, as `UserInfo` of `authentication.k8s.io/v1`.

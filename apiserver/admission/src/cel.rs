@@ -1,14 +1,23 @@
 //! Expressions of webhooks' match conditions and of policies, over JSON.
 //!
 //! The language, its limits and its budgets are those of custom resources' rules ([`coracle_custom::cel`]). Nothing is
-//! known of the types of what is bound here, so what does not fit is found when an expression runs, and the failure
-//! policy decides.
+//! known of the types of what is bound here (the authorizer's aside), so what does not fit is found when an expression
+//! runs, and the failure policy decides.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
+pub(crate) use coracle_custom::cel::OBJECT_BUDGET;
 pub(crate) use coracle_custom::cel::Wanted;
-use coracle_custom::cel::{self, Budget, CALL_BUDGET, Environment, OBJECT_BUDGET, Program, Type};
+use coracle_custom::cel::{
+    self, Budget, CALL_BUDGET, Environment, Program, Type,
+    authorizer::{AUTHORIZER, Library, REQUEST_RESOURCE, declare},
+};
 use serde_json::Value;
+
+use crate::access::Caller;
+
+/// What all match conditions of one webhook may cost together, as upstream has it.
+pub(crate) const CONDITIONS_BUDGET: u64 = 2_500_000;
 
 /// What expressions may name.
 const NAMES: [&str; 6] = [
@@ -30,7 +39,8 @@ pub(crate) struct Expression {
 }
 
 /// What names stand for in the expressions of one policy or webhook, and what these may cost together.
-pub(crate) struct Bindings {
+pub(crate) struct Bindings<'a> {
+    caller: &'a Caller,
     values: BTreeMap<&'static str, cel::Value>,
     variables: BTreeMap<String, cel::Value>,
     /// Why a composed variable has no value.
@@ -43,7 +53,7 @@ impl Expression {
     /// What is wrong with the text.
     pub fn compile(text: &str, wanted: Wanted) -> Result<Self, String> {
         let named = |environment: Environment<'static>, name: &&str| environment.variable(name, Type::Dyn);
-        let environment = NAMES.iter().fold(Environment::new(), named);
+        let environment = declare(NAMES.iter().fold(Environment::new(), named));
         let program = Program::compile(text, &environment, wanted)
             .map_err(|error| format!("compilation failed: {error}"))?;
         Ok(Self {
@@ -56,7 +66,7 @@ impl Expression {
     ///
     /// # Errors
     /// What went wrong while evaluating.
-    pub fn evaluate(&self, bindings: &Bindings) -> Result<Value, String> {
+    pub fn evaluate(&self, bindings: &Bindings<'_>) -> Result<Value, String> {
         let value = bindings.run(&self.program).map_err(|error| {
             let named = bindings
                 .failures
@@ -70,14 +80,23 @@ impl Expression {
     }
 }
 
-impl Bindings {
-    pub fn new<'a>(values: impl IntoIterator<Item = (&'static str, &'a Value)>) -> Self {
+impl<'a> Bindings<'a> {
+    pub fn new<'v>(
+        values: impl IntoIterator<Item = (&'static str, &'v Value)>,
+        caller: &'a Caller,
+        budget: u64,
+    ) -> Self {
         let values = values.into_iter().map(|(name, value)| (name, from_json(value)));
+        let asking = [
+            (AUTHORIZER, cel::authorizer::caller()),
+            (REQUEST_RESOURCE, cel::authorizer::requested(caller.about.clone())),
+        ];
         Self {
-            values: values.collect(),
+            caller,
+            values: values.chain(asking).collect(),
             variables: BTreeMap::new(),
             failures: Vec::new(),
-            budget: RefCell::new(Budget::new(OBJECT_BUDGET)),
+            budget: RefCell::new(Budget::new(budget)),
         }
     }
 
@@ -98,7 +117,8 @@ impl Bindings {
 
     fn run(&self, program: &Program) -> Result<cel::Value, String> {
         let mut budget = self.budget.borrow_mut();
-        let mut part = budget.part(CALL_BUDGET);
+        let library = Library(self.caller);
+        let mut part = budget.part(CALL_BUDGET).with_host(&library);
         let outcome = program.eval(&|name| self.values.get(name).cloned(), &mut part);
         budget.spend(CALL_BUDGET, &part);
         outcome.map_err(|error| error.to_string())

@@ -5,18 +5,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use coracle_api::ApiError;
+use coracle_api::{ApiError, Resource};
 use coracle_service::Env;
 use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use k8s_openapi::api::admissionregistration::v1::WebhookClientConfig;
-use serde_json::Value;
 
 use crate::{
-    Attributes, Backends, Lookup, Objects, Snapshot,
-    cel::Bindings,
+    Access, Attributes, Backends, Lookup, Objects, Snapshot,
+    cel::{Bindings, CONDITIONS_BUDGET},
     client::Client,
     policy,
     review::{self, Response},
@@ -29,6 +28,7 @@ const EVALUATION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Asks webhooks and policies. See the module.
 pub struct Dispatcher {
     client: Client,
+    access: Arc<dyn Access>,
     env: Env,
 }
 
@@ -56,17 +56,20 @@ pub struct Verdict {
 struct Case<'a> {
     snapshot: &'a Arc<Snapshot>,
     attributes: &'a Attributes,
-    /// The `request` of reviews and expressions.
-    request: Value,
     lookup: &'a dyn Lookup,
 }
 
+/// The objects of a write in one of the versions that are asked for.
+type Shown = Vec<(&'static Resource, Objects)>;
+
 impl Dispatcher {
-    /// Reaches webhooks by URL through `env`, those of Services through `backends`.
+    /// Reaches webhooks by URL through `env`, those of Services through `backends`. Expressions ask `access` who may do
+    /// what.
     #[must_use]
-    pub fn new(env: &Env, backends: Arc<dyn Backends>) -> Self {
+    pub fn new(env: &Env, backends: Arc<dyn Backends>, access: Arc<dyn Access>) -> Self {
         Self {
             client: Client::new(env, backends),
+            access,
             env: env.clone(),
         }
     }
@@ -95,7 +98,11 @@ impl Dispatcher {
         mut objects: Objects,
         lookup: &dyn Lookup,
     ) -> Result<Mutated, ApiError> {
-        let case = Case::new(snapshot, attributes, lookup);
+        let case = Case {
+            snapshot,
+            attributes,
+            lookup,
+        };
         let mut mutated = Mutated::default();
         let mut asked = vec![false; snapshot.mutating.len()];
         // Where the last change came from: who was asked before it may want to be asked again.
@@ -108,15 +115,19 @@ impl Dispatcher {
                 if is_again && !is_due {
                     continue;
                 }
-                let Some(response) = self.ask(&case, webhook, &objects).await? else {
+                let Some(version) = case.version(webhook) else {
+                    continue;
+                };
+                let shown = case.shown(&objects, version).await?;
+                let Some(response) = self.ask(&case, webhook, version, &shown).await? else {
                     continue;
                 };
                 if let Some(asked) = asked.get_mut(place) {
                     *asked = true;
                 }
-                match response.apply(objects.object.as_ref()) {
+                match response.apply(shown.object.as_ref()) {
                     Ok(Some(object)) => {
-                        objects.object = Some(object);
+                        objects.object = Some(case.stored(object).await?);
                         // In the second round a change concerns all who follow.
                         changed_at = Some(if is_again { usize::MAX } else { place });
                     }
@@ -141,14 +152,28 @@ impl Dispatcher {
         objects: &Objects,
         lookup: &dyn Lookup,
     ) -> Result<Verdict, ApiError> {
-        let case = Case::new(snapshot, attributes, lookup);
-        let mut verdict = self.judge(&case, objects).await?;
-        let mut asking: Vec<BoxFuture<'_, _>> = Vec::with_capacity(snapshot.validating.len());
+        let case = Case {
+            snapshot,
+            attributes,
+            lookup,
+        };
+        let mut shown = Shown::new();
+        let mut verdict = self.judge(&case, objects, &mut shown).await?;
+        let mut due = Vec::with_capacity(snapshot.validating.len());
         for webhook in &snapshot.validating {
-            asking.push(self.ask(&case, webhook, objects).boxed());
+            if let Some(version) = case.version(webhook) {
+                due.push((webhook, version));
+                case.show(objects, version, &mut shown).await?;
+            }
+        }
+        let mut asking: Vec<BoxFuture<'_, _>> = Vec::with_capacity(due.len());
+        for (webhook, version) in &due {
+            if let Some((_, objects)) = shown.iter().find(|(own, _)| own == version) {
+                asking.push(self.ask(&case, webhook, version, objects).boxed());
+            }
         }
         let answers = join_all(asking).await;
-        for (webhook, answer) in snapshot.validating.iter().zip(answers) {
+        for ((webhook, _), answer) in due.into_iter().zip(answers) {
             if let Some(response) = answer? {
                 absorb(&mut verdict.warnings, &mut verdict.annotations, webhook, response);
             }
@@ -157,17 +182,28 @@ impl Dispatcher {
     }
 
     /// Evaluates the policies that match.
-    async fn judge(&self, case: &Case<'_>, objects: &Objects) -> Result<Verdict, ApiError> {
+    async fn judge(
+        &self,
+        case: &Case<'_>,
+        objects: &Objects,
+        shown: &mut Shown,
+    ) -> Result<Verdict, ApiError> {
         let cases = policy::gather(&case.snapshot.policies, case.attributes, objects, case.lookup);
         if cases.is_empty() {
             return Ok(Verdict::default());
         }
-        let (snapshot, request) = (Arc::clone(case.snapshot), case.request.clone());
-        let (attributes, objects) = (case.attributes.clone(), objects.clone());
-        let namespace = crate::matching::namespace_of(&attributes, &objects, case.lookup);
+        for matched in &cases {
+            case.show(objects, matched.version, shown).await?;
+        }
+        let (snapshot, access) = (Arc::clone(case.snapshot), Arc::clone(&self.access));
+        let (attributes, shown) = (case.attributes.clone(), shown.clone());
+        let namespace = crate::matching::namespace_of(&attributes, objects, case.lookup);
         let evaluate = move || {
-            let input = policy::Input::new(&objects, namespace.as_ref(), request);
-            policy::evaluate(&snapshot.policies, &cases, &attributes, &input)
+            let input = |(version, objects): &(&'static Resource, Objects)| {
+                policy::Input::new(&attributes, version, objects, namespace.as_ref(), &access)
+            };
+            let inputs: Vec<policy::Input> = shown.iter().map(input).collect();
+            policy::evaluate(&snapshot.policies, &cases, &attributes, &inputs)
         };
         match self.evaluate(evaluate).await {
             Ok(outcome) => outcome,
@@ -178,31 +214,24 @@ impl Dispatcher {
         }
     }
 
-    /// Asks one webhook; `None` where it does not want to be asked, or failed and may.
+    /// Asks one webhook about objects of the version that it wants to see; `None` where it does not want to be asked,
+    /// or failed and may.
     async fn ask(
         &self,
         case: &Case<'_>,
         webhook: &Webhook,
+        version: &'static Resource,
         objects: &Objects,
     ) -> Result<Option<Response>, ApiError> {
         let Case {
             attributes, lookup, ..
         } = case;
-        let Attributes {
-            operation,
-            resource,
-            subresource,
-            ..
-        } = attributes;
-        if Snapshot::is_exempt(resource) || !webhook.may_match(*operation, resource, subresource) {
-            return Ok(None);
-        }
         match &webhook.selectors {
             Ok(selectors) if !selectors.match_write(attributes, objects, *lookup) => return Ok(None),
             Ok(_) => {}
             Err(why) => return tolerate(webhook, why).map(|()| None),
         }
-        match self.conditions_hold(case, webhook, objects).await {
+        match self.conditions_hold(case, webhook, version, objects).await {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(why) if webhook.failure == FailurePolicy::Ignore => {
@@ -216,22 +245,16 @@ impl Dispatcher {
             return Err(ApiError::bad_request(why));
         }
         let uid = self.env.random.uuid();
-        match self.call(webhook, &case.request, &uid, objects).await {
+        let body = review::body(&attributes.request(version), &uid, objects);
+        match self.call(webhook, &uid, body).await {
             Ok(response) if response.allowed => Ok(Some(response)),
             Ok(response) => Err(response.denial(&webhook.name)),
             Err(why) => tolerate(webhook, &format!("failed to call webhook: {why}")).map(|()| None),
         }
     }
 
-    async fn call(
-        &self,
-        webhook: &Webhook,
-        request: &Value,
-        uid: &str,
-        objects: &Objects,
-    ) -> Result<Response, String> {
+    async fn call(&self, webhook: &Webhook, uid: &str, body: Bytes) -> Result<Response, String> {
         let endpoint = webhook.endpoint.as_ref().map_err(Clone::clone)?;
-        let body = review::body(request, uid, objects);
         let answer = self.client.post(endpoint, webhook.timeout, body).await?;
         review::read(&answer, uid)
     }
@@ -240,16 +263,18 @@ impl Dispatcher {
         &self,
         case: &Case<'_>,
         webhook: &Webhook,
+        version: &'static Resource,
         objects: &Objects,
     ) -> Result<bool, String> {
         if webhook.conditions.is_empty() {
             return Ok(true);
         }
         let conditions = Arc::clone(&webhook.conditions);
-        let (request, objects) = (case.request.clone(), objects.clone());
+        let (attributes, objects) = (case.attributes.clone(), objects.clone());
+        let access = Arc::clone(&self.access);
         self.evaluate(move || {
-            let input = policy::Input::new(&objects, None, request);
-            conditions.hold(&Bindings::new(input.values()))
+            let input = policy::Input::new(&attributes, version, &objects, None, &access);
+            conditions.hold(&Bindings::new(input.values(), &input.caller, CONDITIONS_BUDGET))
         })
         .await?
     }
@@ -267,14 +292,59 @@ impl Dispatcher {
     }
 }
 
-impl<'a> Case<'a> {
-    fn new(snapshot: &'a Arc<Snapshot>, attributes: &'a Attributes, lookup: &'a dyn Lookup) -> Self {
-        Self {
-            snapshot,
-            attributes,
-            request: attributes.request(),
-            lookup,
+impl Case<'_> {
+    /// The version in which a webhook wants to see the write, where it does.
+    fn version(&self, webhook: &Webhook) -> Option<&'static Resource> {
+        let Attributes {
+            operation,
+            resource,
+            subresource,
+            ..
+        } = self.attributes;
+        if Snapshot::is_exempt(resource) {
+            return None;
         }
+        webhook.may_match(*operation, resource, subresource, self.lookup)
+    }
+
+    /// The objects, which are of the stored version, in another one.
+    async fn shown(&self, objects: &Objects, version: &'static Resource) -> Result<Objects, ApiError> {
+        Ok(Objects {
+            object: self.converted(objects.object.as_ref(), version).await?,
+            old: self.converted(objects.old.as_ref(), version).await?,
+        })
+    }
+
+    async fn converted(
+        &self,
+        json: Option<&Bytes>,
+        version: &'static Resource,
+    ) -> Result<Option<Bytes>, ApiError> {
+        match json {
+            Some(json) if !self.attributes.is_part() => self.lookup.convert(json, version).await.map(Some),
+            other => Ok(other.cloned()),
+        }
+    }
+
+    /// Adds the objects in a version, unless they are there already.
+    async fn show(
+        &self,
+        objects: &Objects,
+        version: &'static Resource,
+        shown: &mut Shown,
+    ) -> Result<(), ApiError> {
+        if !shown.iter().any(|(own, _)| *own == version) {
+            shown.push((version, self.shown(objects, version).await?));
+        }
+        Ok(())
+    }
+
+    /// What a webhook made of the object, in the stored version.
+    async fn stored(&self, object: Bytes) -> Result<Bytes, ApiError> {
+        if self.attributes.is_part() {
+            return Ok(object);
+        }
+        self.lookup.convert(&object, self.attributes.stored).await
     }
 }
 

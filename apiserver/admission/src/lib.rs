@@ -5,6 +5,7 @@
 //! them wants pays nothing. Left to others: when a write is judged and what is stored (the registry), who the caller
 //! is and may do (`auth`), and how a Service is reached ([`Backends`]).
 
+mod access;
 mod attributes;
 mod cel;
 mod client;
@@ -21,6 +22,7 @@ mod snapshot;
 mod tests;
 mod webhook;
 
+pub use access::{Access, NoAccess};
 pub use attributes::{Attributes, Objects, Operation};
 pub use client::{Backends, NoBackends};
 pub use dispatch::{Dispatcher, Mutated, Verdict};

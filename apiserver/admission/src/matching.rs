@@ -99,7 +99,7 @@ impl Conditions {
     ///
     /// # Errors
     /// Why a condition could not be evaluated.
-    pub fn hold(&self, bindings: &Bindings) -> Result<bool, String> {
+    pub fn hold(&self, bindings: &Bindings<'_>) -> Result<bool, String> {
         let mut failure = None;
         for (name, expression) in &self.0 {
             let value = match expression {

@@ -3,6 +3,8 @@
 //! Matching and finding parameters happens on the caller's task ([`gather`]); the expressions run elsewhere
 //! ([`evaluate`]), because nobody knows how long they take.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use coracle_api::{ApiError, LabelSelector, Reason, Resource};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -11,9 +13,10 @@ use k8s_openapi::api::admissionregistration::v1::{
 use serde_json::{Value, json};
 
 use crate::{
-    Attributes, Lookup, Objects, Operation, Verdict,
+    Access, Attributes, Lookup, Objects, Operation, Verdict,
+    access::Caller,
     attributes::labels,
-    cel::{Bindings, Expression, Wanted},
+    cel::{Bindings, Expression, OBJECT_BUDGET, Wanted},
     matching::{Conditions, Selectors},
     rules::Rules,
     webhook::FailurePolicy,
@@ -70,12 +73,17 @@ struct Check {
 pub(crate) struct Matched {
     policy: usize,
     binding: usize,
+    /// The version that the policy's rules name.
+    pub version: &'static Resource,
     /// What `params` stands for, one evaluation each.
     params: Result<Vec<Option<Bytes>>, String>,
 }
 
-/// What expressions see.
+/// What expressions see, in one version.
 pub(crate) struct Input {
+    version: &'static Resource,
+    /// Whose rights they may ask for.
+    pub caller: Caller,
     object: Value,
     old: Value,
     namespace: Value,
@@ -134,27 +142,41 @@ impl Policy {
         });
     }
 
-    pub fn may_match(&self, operation: Operation, resource: &Resource, subresource: &str) -> bool {
-        !self.bindings.is_empty() && self.constraints.may_match(operation, resource, subresource)
+    pub fn may_match(
+        &self,
+        operation: Operation,
+        resource: &'static Resource,
+        subresource: &str,
+        lookup: &dyn Lookup,
+    ) -> bool {
+        let rules = &self.constraints.rules;
+        // Without rules everything is meant: a binding that narrows by labels alone.
+        !self.bindings.is_empty()
+            && (rules.is_empty()
+                || rules
+                    .may_match(operation, resource, subresource, lookup)
+                    .is_some())
     }
 }
 
 impl Constraints {
     fn new(resources: Option<MatchResources>) -> Self {
         let own = resources.unwrap_or_default();
+        let match_policy = own.match_policy.as_deref();
         Self {
-            rules: Rules::of_policy(own.resource_rules.unwrap_or_default()),
-            excluded: Rules::of_policy(own.exclude_resource_rules.unwrap_or_default()),
+            rules: Rules::of_policy(own.resource_rules.unwrap_or_default(), match_policy),
+            excluded: Rules::of_policy(own.exclude_resource_rules.unwrap_or_default(), match_policy),
             selectors: Selectors::new(own.namespace_selector.as_ref(), own.object_selector.as_ref()),
         }
     }
 
-    fn may_match(&self, operation: Operation, resource: &Resource, subresource: &str) -> bool {
-        // Without rules everything is meant: a binding that narrows by labels alone.
-        self.rules.is_empty() || self.rules.may_match(operation, resource, subresource)
-    }
-
-    fn match_write(&self, attributes: &Attributes, objects: &Objects, lookup: &dyn Lookup) -> bool {
+    /// The version that the rules name for this write, where it is meant.
+    fn match_write(
+        &self,
+        attributes: &Attributes,
+        objects: &Objects,
+        lookup: &dyn Lookup,
+    ) -> Option<&'static Resource> {
         let Attributes {
             operation,
             resource,
@@ -162,13 +184,17 @@ impl Constraints {
             name,
             ..
         } = attributes;
-        let by = |rules: &Rules| rules.matches(*operation, resource, subresource, name);
-        (self.rules.is_empty() || by(&self.rules))
-            && !by(&self.excluded)
-            && self
-                .selectors
-                .as_ref()
-                .is_ok_and(|selectors| selectors.match_write(attributes, objects, lookup))
+        let by = |rules: &Rules| rules.matches(*operation, resource, subresource, name, lookup);
+        let version = if self.rules.is_empty() {
+            Some(*resource)
+        } else {
+            by(&self.rules)
+        };
+        version.filter(|_| {
+            let selectors = self.selectors.as_ref();
+            by(&self.excluded).is_none()
+                && selectors.is_ok_and(|selectors| selectors.match_write(attributes, objects, lookup))
+        })
     }
 }
 
@@ -194,7 +220,7 @@ impl Check {
     }
 
     /// Why the object is refused; `None` where it is not.
-    fn refusal(&self, bindings: &Bindings) -> Result<Option<String>, String> {
+    fn refusal(&self, bindings: &Bindings<'_>) -> Result<Option<String>, String> {
         let failed = |why: &str| format!("expression '{}' resulted in error: {why}", self.text);
         let expression = self.expression.as_ref().map_err(|why| failed(why))?;
         match expression.evaluate(bindings).map_err(|why| failed(&why))? {
@@ -204,7 +230,7 @@ impl Check {
         }
     }
 
-    fn message(&self, bindings: &Bindings) -> String {
+    fn message(&self, bindings: &Bindings<'_>) -> String {
         let made = self
             .message_expression
             .as_ref()
@@ -218,16 +244,24 @@ impl Check {
 }
 
 impl Input {
-    pub fn new(objects: &Objects, namespace: Option<&Bytes>, request: Value) -> Self {
+    pub fn new(
+        attributes: &Attributes,
+        version: &'static Resource,
+        objects: &Objects,
+        namespace: Option<&Bytes>,
+        access: &Arc<dyn Access>,
+    ) -> Self {
         let read = |json: Option<&Bytes>| {
             json.and_then(|json| serde_json::from_slice(json).ok())
                 .unwrap_or(Value::Null)
         };
         Self {
+            version,
+            caller: Caller::new(attributes, access),
             object: read(objects.object.as_ref()),
             old: read(objects.old.as_ref()),
             namespace: read(namespace),
-            request,
+            request: attributes.request(version),
         }
     }
 
@@ -254,14 +288,18 @@ pub(crate) fn gather(
     }
     let matches = |own: &Constraints| own.match_write(attributes, objects, lookup);
     for (place, policy) in policies.iter().enumerate() {
-        if policy.bindings.is_empty() || !matches(&policy.constraints) {
+        if policy.bindings.is_empty() {
             continue;
         }
+        let Some(version) = matches(&policy.constraints) else {
+            continue;
+        };
         for (binding, own) in policy.bindings.iter().enumerate() {
-            if matches(&own.constraints) {
+            if matches(&own.constraints).is_some() {
                 matched.push(Matched {
                     policy: place,
                     binding,
+                    version,
                     params: params(policy, own, attributes, lookup),
                 });
             }
@@ -327,7 +365,7 @@ pub(crate) fn evaluate(
     policies: &[Policy],
     matched: &[Matched],
     attributes: &Attributes,
-    input: &Input,
+    inputs: &[Input],
 ) -> Result<Verdict, ApiError> {
     let mut verdict = Verdict::default();
     let mut denial = None;
@@ -336,6 +374,9 @@ pub(crate) fn evaluate(
             continue;
         };
         let Some(binding) = policy.bindings.get(case.binding) else {
+            continue;
+        };
+        let Some(input) = inputs.iter().find(|input| input.version == case.version) else {
             continue;
         };
         for (message, reason) in policy.judge(case, input, &mut verdict) {
@@ -389,7 +430,7 @@ impl Policy {
             let params = params.as_ref().and_then(|json| serde_json::from_slice(json).ok());
             let params = params.unwrap_or(Value::Null);
             let values = input.values().into_iter().chain([("params", &params)]);
-            let mut bindings = Bindings::new(values);
+            let mut bindings = Bindings::new(values, &input.caller, OBJECT_BUDGET);
             match self.conditions.hold(&bindings) {
                 Ok(true) => {}
                 Ok(false) => return refusals,

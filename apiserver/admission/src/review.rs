@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use coracle_api::{ApiError, Details, Reason};
+use coracle_custom::review::Kind;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,28 +14,25 @@ use crate::Objects;
 /// The only version of the review that is spoken.
 pub(crate) const VERSION: &str = "v1";
 
+const REVIEW: Kind = Kind {
+    api_version: "admission.k8s.io/v1",
+    kind: "AdmissionReview",
+    missing: "webhook response is missing the response field",
+};
+
 /// The body of a call. `request` is that of [`crate::Attributes::request`]; the objects' bytes are copied as they are.
 pub(crate) fn body(request: &Value, uid: &str, objects: &Objects) -> Bytes {
     let mut request = request.clone();
     request["uid"] = uid.into();
-    let mut text = String::from(r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":"#);
-    text.push_str(&request.to_string());
-    // Reopens the request, which has fields.
-    text.pop();
-    let mut body = text.into_bytes();
-    for (name, object) in [("object", &objects.object), ("oldObject", &objects.old)] {
-        body.extend_from_slice(format!(",\"{name}\":").as_bytes());
-        body.extend_from_slice(object.as_deref().unwrap_or(b"null"));
-    }
-    body.extend_from_slice(b"}}");
-    body.into()
+    let json = |object: &'_ Option<Bytes>| object.clone().unwrap_or(Bytes::from_static(b"null"));
+    let (object, old) = (json(&objects.object), json(&objects.old));
+    REVIEW.body(&request, [("object", &object[..]), ("oldObject", &old[..])])
 }
 
 /// What a webhook decided.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Response {
-    uid: String,
     pub allowed: bool,
     status: Option<Status>,
     patch: Option<String>,
@@ -52,36 +50,14 @@ struct Status {
     details: Option<Details>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review {
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    api_version: String,
-    response: Option<Response>,
-}
-
 /// Reads the answer to the review `uid`.
 ///
 /// # Errors
 /// What is wrong with the answer.
 pub(crate) fn read(body: &[u8], uid: &str) -> Result<Response, String> {
-    let review: Review = serde_json::from_slice(body)
-        .map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))?;
-    if (review.kind.as_str(), review.api_version.as_str()) != ("AdmissionReview", "admission.k8s.io/v1") {
-        return Err(format!(
-            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {}, Kind={}",
-            review.api_version, review.kind
-        ));
-    }
-    let response = review
-        .response
-        .ok_or("webhook response is missing the response field")?;
-    if response.uid != uid {
-        return Err(format!("expected response.uid={uid:?}, got {:?}", response.uid));
-    }
-    Ok(response)
+    REVIEW.response(body, uid, |error| {
+        format!("couldn't get version/kind; json parse error: {error}")
+    })
 }
 
 impl Response {

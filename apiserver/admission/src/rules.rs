@@ -6,7 +6,7 @@
 use coracle_api::Resource;
 use k8s_openapi::api::admissionregistration::v1::{NamedRuleWithOperations, RuleWithOperations};
 
-use crate::Operation;
+use crate::{Lookup, Operation};
 
 const OPERATIONS: [Operation; 4] = [
     Operation::Create,
@@ -17,7 +17,11 @@ const OPERATIONS: [Operation; 4] = [
 
 /// Rules, of which one must match.
 #[derive(Debug, Default)]
-pub(crate) struct Rules(Vec<Rule>);
+pub(crate) struct Rules {
+    rules: Vec<Rule>,
+    /// `matchPolicy: Exact`: only the version that the caller speaks is looked at, not the others of the same objects.
+    is_exact: bool,
+}
 
 #[derive(Debug)]
 struct Rule {
@@ -45,7 +49,7 @@ enum Scope {
 }
 
 impl Rules {
-    pub fn of_webhook(rules: Vec<RuleWithOperations>) -> Self {
+    pub fn of_webhook(rules: Vec<RuleWithOperations>, match_policy: Option<&str>) -> Self {
         let rule = |own: RuleWithOperations| Rule {
             operations: operations(own.operations),
             groups: Names::new(own.api_groups),
@@ -54,10 +58,13 @@ impl Rules {
             scope: Scope::new(own.scope.as_deref()),
             names: Vec::new(),
         };
-        Self(rules.into_iter().map(rule).collect())
+        Self {
+            rules: rules.into_iter().map(rule).collect(),
+            is_exact: match_policy == Some("Exact"),
+        }
     }
 
-    pub fn of_policy(rules: Vec<NamedRuleWithOperations>) -> Self {
+    pub fn of_policy(rules: Vec<NamedRuleWithOperations>, match_policy: Option<&str>) -> Self {
         let rule = |own: NamedRuleWithOperations| Rule {
             operations: operations(own.operations),
             groups: Names::new(own.api_groups),
@@ -66,26 +73,66 @@ impl Rules {
             scope: Scope::new(own.scope.as_deref()),
             names: own.resource_names.unwrap_or_default(),
         };
-        Self(rules.into_iter().map(rule).collect())
+        Self {
+            rules: rules.into_iter().map(rule).collect(),
+            is_exact: match_policy == Some("Exact"),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 
-    /// Whether a rule may match a write whose object's name is not yet known.
-    pub fn may_match(&self, operation: Operation, resource: &Resource, subresource: &str) -> bool {
-        self.0
-            .iter()
-            .any(|rule| rule.matches(operation, resource, subresource))
+    /// The version that a rule names for a write of `resource`, where the object's name is not yet known: the
+    /// caller's own where one names that, else another one of the same objects.
+    pub fn may_match(
+        &self,
+        operation: Operation,
+        resource: &'static Resource,
+        subresource: &str,
+        lookup: &dyn Lookup,
+    ) -> Option<&'static Resource> {
+        self.version(resource, subresource, lookup, |rule, resource| {
+            rule.matches(operation, resource, subresource)
+        })
     }
 
-    /// Whether a rule matches the object of this name.
-    pub fn matches(&self, operation: Operation, resource: &Resource, subresource: &str, name: &str) -> bool {
-        self.0.iter().any(|rule| {
+    /// As [`Rules::may_match`], for the object of this name.
+    pub fn matches(
+        &self,
+        operation: Operation,
+        resource: &'static Resource,
+        subresource: &str,
+        name: &str,
+        lookup: &dyn Lookup,
+    ) -> Option<&'static Resource> {
+        self.version(resource, subresource, lookup, |rule, resource| {
             rule.matches(operation, resource, subresource)
                 && (rule.names.is_empty() || rule.names.iter().any(|own| own == name))
         })
+    }
+
+    fn version(
+        &self,
+        asked: &'static Resource,
+        subresource: &str,
+        lookup: &dyn Lookup,
+        fits: impl Fn(&Rule, &'static Resource) -> bool,
+    ) -> Option<&'static Resource> {
+        let is_named = |resource: &'static Resource| self.rules.iter().any(|rule| fits(rule, resource));
+        if is_named(asked) {
+            return Some(asked);
+        }
+        if self.is_exact || self.rules.is_empty() {
+            return None;
+        }
+        let has_part = |other: &&Resource| subresource.is_empty() || other.subresource(subresource).is_some();
+        lookup
+            .versions(asked)
+            .into_iter()
+            .filter(|other| *other != asked)
+            .filter(has_part)
+            .find(|other| is_named(other))
     }
 }
 

@@ -81,11 +81,20 @@ impl Snapshot {
 
     /// Who may want to see a write; labels, names and conditions are not looked at.
     #[must_use]
-    pub fn interest(&self, operation: Operation, resource: &Resource, subresource: &str) -> Interest {
+    pub fn interest(
+        &self,
+        operation: Operation,
+        resource: &'static Resource,
+        subresource: &str,
+        lookup: &dyn Lookup,
+    ) -> Interest {
         if self.mutating.is_empty() && self.validating.is_empty() && self.policies.is_empty() {
             return Interest::default();
         }
-        let wants = |webhook: &Webhook| webhook.may_match(operation, resource, subresource);
+        let wants = |webhook: &Webhook| {
+            let version = webhook.may_match(operation, resource, subresource, lookup);
+            version.is_some()
+        };
         let is_exempt = Self::is_exempt(resource);
         Interest {
             mutating: !is_exempt && self.mutating.iter().any(wants),
@@ -94,7 +103,7 @@ impl Snapshot {
                     && self
                         .policies
                         .iter()
-                        .any(|policy| policy.may_match(operation, resource, subresource))),
+                        .any(|policy| policy.may_match(operation, resource, subresource, lookup))),
         }
     }
 

@@ -1,14 +1,18 @@
 //! Rules, reviews and policies, without a network.
 
+mod asking;
+mod versions;
+
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use coracle_api::{ApiError, Resource, kinds};
 use coracle_service::Peer;
 use serde_json::{Value, json};
 
 use crate::{
-    Attributes, Lookup, Objects, Operation, Verdict,
+    Access, Attributes, Lookup, NoAccess, Objects, Operation, Verdict,
     policy::{self, Input, Policy},
     review,
     rules::Rules,
@@ -17,6 +21,7 @@ use crate::{
 /// Nothing but namespace `default`, and a ConfigMap with parameters.
 struct Few;
 
+#[async_trait]
 impl Lookup for Few {
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Bytes> {
         let object = match (resource.kind, namespace, name) {
@@ -34,12 +39,22 @@ impl Lookup for Few {
     fn find(&self, api_version: &str, kind: &str) -> Option<&'static Resource> {
         kinds::of_object(api_version, kind)
     }
+
+    fn versions(&self, resource: &'static Resource) -> Vec<&'static Resource> {
+        let all = kinds::RESOURCES.iter().copied();
+        all.filter(|own| own.storage() == resource.storage()).collect()
+    }
+
+    async fn convert(&self, json: &Bytes, _wanted: &'static Resource) -> Result<Bytes, ApiError> {
+        Ok(json.clone())
+    }
 }
 
 fn attributes(operation: Operation, resource: &'static Resource, subresource: &str) -> Attributes {
     Attributes {
         operation,
         resource,
+        stored: resource,
         subresource: subresource.to_owned(),
         namespace: if resource.namespaced {
             "default".to_owned()
@@ -57,8 +72,12 @@ fn attributes(operation: Operation, resource: &'static Resource, subresource: &s
 fn rules_match_by_operation_resource_and_scope() {
     let check = |rule: Value, operation, resource: &'static Resource, subresource, expected| {
         let rules: Vec<_> = vec![serde_json::from_value(rule.clone()).unwrap()];
-        let found = Rules::of_webhook(rules).may_match(operation, resource, subresource);
-        assert_eq!(found, expected, "{rule} {operation:?} {resource}/{subresource}");
+        let found = Rules::of_webhook(rules, None).may_match(operation, resource, subresource, &Few);
+        assert_eq!(
+            found.is_some(),
+            expected,
+            "{rule} {operation:?} {resource}/{subresource}"
+        );
     };
     let rule = |groups: &str, operations: &str, resources: &str, scope: &str| {
         json!({
@@ -100,7 +119,7 @@ fn a_review_carries_the_objects_as_they_are() {
         object: Some(Bytes::from_static(br#"{"a":1}"#)),
         old: None,
     };
-    let body = review::body(&attributes.request(), "u-1", &objects);
+    let body = review::body(&attributes.request(kinds::DEPLOYMENT), "u-1", &objects);
     let review: Value = serde_json::from_slice(&body).unwrap();
     insta::assert_snapshot!(serde_json::to_string_pretty(&review).unwrap());
 }
@@ -172,6 +191,15 @@ fn denials_are_worded_as_upstream_words_them() {
 
 /// Judges a Deployment with `replicas` by a policy whose spec is `spec`.
 fn judge(spec: Value, binding: Value, replicas: i64) -> Result<Verdict, ApiError> {
+    judge_with(spec, binding, replicas, &(Arc::new(NoAccess) as Arc<dyn Access>))
+}
+
+fn judge_with(
+    spec: Value,
+    binding: Value,
+    replicas: i64,
+    access: &Arc<dyn Access>,
+) -> Result<Verdict, ApiError> {
     let mut spec = spec;
     spec["matchConstraints"] = json!({"resourceRules": [{
         "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"],
@@ -190,8 +218,14 @@ fn judge(spec: Value, binding: Value, replicas: i64) -> Result<Verdict, ApiError
     let policies = [policy];
     let matched = policy::gather(&policies, &attributes, &objects, &Few);
     let namespace = Few.get(kinds::NAMESPACE, "", "default");
-    let input = Input::new(&objects, namespace.as_ref(), attributes.request());
-    policy::evaluate(&policies, &matched, &attributes, &input)
+    let input = Input::new(
+        &attributes,
+        kinds::DEPLOYMENT,
+        &objects,
+        namespace.as_ref(),
+        access,
+    );
+    policy::evaluate(&policies, &matched, &attributes, &[input])
 }
 
 fn refusal(spec: Value, binding: Value, replicas: i64) -> String {

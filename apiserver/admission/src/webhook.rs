@@ -10,7 +10,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 
 use crate::{
-    Operation,
+    Lookup, Operation,
     client::Endpoint,
     matching::{Conditions, Selectors},
     review,
@@ -77,7 +77,7 @@ impl Webhook {
             is_reinvoked: own.reinvocation_policy.as_deref() == Some("IfNeeded"),
             ..Self::new(Parts {
                 name: own.name,
-                rules: Rules::of_webhook(own.rules.unwrap_or_default()),
+                rules: Rules::of_webhook(own.rules.unwrap_or_default(), own.match_policy.as_deref()),
                 selectors: Selectors::new(own.namespace_selector.as_ref(), own.object_selector.as_ref()),
                 conditions: Conditions::new(own.match_conditions),
                 failure_policy: own.failure_policy,
@@ -99,7 +99,7 @@ impl Webhook {
         let webhook = |own: ValidatingWebhook| {
             Self::new(Parts {
                 name: own.name,
-                rules: Rules::of_webhook(own.rules.unwrap_or_default()),
+                rules: Rules::of_webhook(own.rules.unwrap_or_default(), own.match_policy.as_deref()),
                 selectors: Selectors::new(own.namespace_selector.as_ref(), own.object_selector.as_ref()),
                 conditions: Conditions::new(own.match_conditions),
                 failure_policy: own.failure_policy,
@@ -140,8 +140,15 @@ impl Webhook {
         }
     }
 
-    pub fn may_match(&self, operation: Operation, resource: &Resource, subresource: &str) -> bool {
-        self.rules.may_match(operation, resource, subresource)
+    /// The version in which the webhook wants to see a write, where it does.
+    pub fn may_match(
+        &self,
+        operation: Operation,
+        resource: &'static Resource,
+        subresource: &str,
+        lookup: &dyn Lookup,
+    ) -> Option<&'static Resource> {
+        self.rules.may_match(operation, resource, subresource, lookup)
     }
 }
 

@@ -21,7 +21,7 @@ mod tests;
 pub mod token;
 
 pub use attributes::{Attributes, ResourceAttributes, Target};
-pub use authorizer::{Authorizer, Decision, Mode, Observed};
+pub use authorizer::{Authorizer, Decision, Ground, Mode, Observed};
 pub use lookup::{Found, Lookup};
 pub use request_info::RequestInfo;
 

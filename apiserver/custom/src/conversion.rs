@@ -11,8 +11,16 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::review::Kind;
+
 /// The only version of the review that is spoken.
 pub const REVIEW_VERSION: &str = "v1";
+
+const REVIEW: Kind = Kind {
+    api_version: "apiextensions.k8s.io/v1",
+    kind: "ConversionReview",
+    missing: "no response provided",
+};
 
 /// A webhook that converts the objects of a definition.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,36 +42,21 @@ impl Conversion {
 /// The body of a call: make these objects ones of `api_version`.
 #[must_use]
 pub fn review(uid: &str, api_version: &str, objects: &[Bytes]) -> Bytes {
-    let head = serde_json::json!({"uid": uid, "desiredAPIVersion": api_version}).to_string();
-    let mut body =
-        br#"{"kind":"ConversionReview","apiVersion":"apiextensions.k8s.io/v1","request":"#.to_vec();
-    body.extend_from_slice(head.trim_end_matches('}').as_bytes());
-    body.extend_from_slice(br#","objects":["#);
+    let request = serde_json::json!({"uid": uid, "desiredAPIVersion": api_version});
+    let mut list = vec![b'['];
     for (index, object) in objects.iter().enumerate() {
         if index > 0 {
-            body.push(b',');
+            list.push(b',');
         }
-        body.extend_from_slice(object);
+        list.extend_from_slice(object);
     }
-    body.extend_from_slice(b"]}}");
-    body.into()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review {
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    api_version: String,
-    response: Option<Response>,
+    list.push(b']');
+    REVIEW.body(&request, [("objects", list.as_slice())])
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Response {
-    #[serde(default)]
-    uid: String,
     #[serde(default)]
     converted_objects: Vec<Map<String, Value>>,
     result: Option<Outcome>,
@@ -82,21 +75,9 @@ struct Outcome {
 /// # Errors
 /// What is wrong with the answer, in upstream's words but for their beginning, which names the kind.
 pub fn read(answer: &[u8], uid: &str, api_version: &str, objects: &[Bytes]) -> Result<Vec<Bytes>, String> {
-    let review: Review = serde_json::from_slice(answer).map_err(|error| format!("failed: {error}"))?;
-    if (review.kind.as_str(), review.api_version.as_str()) != ("ConversionReview", "apiextensions.k8s.io/v1")
-    {
-        return Err(format!(
-            "failed: expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview, got {}, Kind={}",
-            review.api_version, review.kind
-        ));
-    }
-    let response = review.response.ok_or("failed: no response provided")?;
-    if response.uid != uid {
-        return Err(format!(
-            "failed: expected response.uid={uid:?}, got {:?}",
-            response.uid
-        ));
-    }
+    let response: Response = REVIEW
+        .response(answer, uid, |error| error.to_string())
+        .map_err(|why| format!("failed: {why}"))?;
     match response.result {
         Some(Outcome { status, .. }) if status == "Success" => {}
         Some(Outcome { message, .. }) if !message.is_empty() => return Err(format!("failed: {message}")),

@@ -14,6 +14,7 @@ mod format;
 mod jsonpath;
 pub mod prune;
 pub mod ratchet;
+pub mod review;
 pub mod rules;
 pub mod schema;
 pub mod structural;

@@ -23,7 +23,7 @@ use std::{
 
 use coracle_api::{ApiError, Resource};
 use coracle_auth::{
-    Attributes, Authorizer, Mode, ResourceAttributes,
+    Attributes, Authorizer, Decision, Mode, ResourceAttributes,
     node::Identity,
     token::{Authenticator, Signer, signer},
 };
@@ -73,6 +73,12 @@ pub struct Auth {
     reads: Semaphore,
     writes: Semaphore,
     env: Env,
+}
+
+impl coracle_admission::Access for Auth {
+    fn decide(&self, asked: &Attributes<'_>) -> Decision {
+        self.authorizer.decide(asked)
+    }
 }
 
 impl Auth {

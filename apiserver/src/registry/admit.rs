@@ -15,14 +15,15 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use coracle_admission::{
-    Backends, Dispatcher, Interest, Lookup, NoBackends, Objects, Operation, Snapshot, plugins,
+    Access, Backends, Dispatcher, Interest, Lookup, NoAccess, NoBackends, Objects, Operation, Snapshot,
+    plugins,
 };
 use coracle_api::{ApiError, LabelSelector, Object, Resource, kinds};
 use coracle_service::{BoxIo, Env};
 
 use super::{
     Context, Registry, Target, Write, Written,
-    passage::{Passage, Question, Seen, attributes},
+    passage::{Passage, Question, Seen},
     plan::{Overlay, Plan},
     write::{MAX_ATTEMPTS, too_contended, unasked},
 };
@@ -36,6 +37,7 @@ pub(super) struct Admission {
     /// The kinds that a snapshot is made of.
     kinds: Vec<&'static Resource>,
     backends: Arc<LateBackends>,
+    access: Arc<LateAccess>,
     /// Whether webhooks and policies are passed by; see [`Registry::unwatched`].
     is_unwatched: AtomicBool,
     pub dispatcher: Dispatcher,
@@ -50,6 +52,7 @@ struct Current {
 impl Admission {
     pub fn new(env: &Env) -> Self {
         let backends = Arc::new(LateBackends::default());
+        let access = Arc::new(LateAccess::default());
         let kinds = Snapshot::KINDS
             .iter()
             .filter_map(|(api_version, kind)| kinds::of_object(api_version, kind));
@@ -61,8 +64,13 @@ impl Admission {
             }),
             changed_at: AtomicI64::new(0),
             kinds: kinds.collect(),
-            dispatcher: Dispatcher::new(env, Arc::clone(&backends) as Arc<dyn Backends>),
+            dispatcher: Dispatcher::new(
+                env,
+                Arc::clone(&backends) as Arc<dyn Backends>,
+                Arc::clone(&access) as Arc<dyn Access>,
+            ),
             backends,
+            access,
             is_unwatched: AtomicBool::new(false),
         }
     }
@@ -133,6 +141,11 @@ impl Registry {
         let _ = self.admission.backends.0.set(backends);
     }
 
+    /// Says whom expressions ask who may do what. Only the first call counts.
+    pub fn ask_rights_of(&self, access: Arc<dyn Access>) {
+        let _ = self.admission.access.0.set(access);
+    }
+
     /// Passes webhooks and policies by for as long as the answer lives: for what the server needs before its doors
     /// open. A webhook that runs in the cluster could not answer yet, and would keep the cluster from starting.
     #[must_use]
@@ -148,11 +161,10 @@ impl Registry {
         }
         let snapshot = self.admission.snapshot(self);
         let interest = |operation, resource: &'static Resource, subresource: &str| {
-            // Webhooks see the version that is stored, whichever one the caller speaks.
-            let interest = snapshot.interest(operation, resource.storage(), subresource);
-            (interest, subresource.to_owned())
+            let interest = snapshot.interest(operation, resource, subresource, self);
+            (interest, resource, subresource.to_owned())
         };
-        let (interest, subresource) = match write {
+        let (interest, resource, subresource) = match write {
             Write::Create { resource, .. } => interest(Operation::Create, resource, ""),
             Write::CreateSubresource {
                 target, subresource, ..
@@ -176,11 +188,12 @@ impl Registry {
                     mutating: update.0.mutating || create.mutating,
                     validating: update.0.validating || create.validating,
                 };
-                (either, update.1)
+                (either, update.1, update.2)
             }
             Write::Delete { target, .. } => interest(Operation::Delete, target.resource, ""),
         };
-        (!interest.is_none()).then(|| Passage::new(Arc::clone(&snapshot), &subresource, interest.mutating))
+        (!interest.is_none())
+            .then(|| Passage::new(Arc::clone(&snapshot), resource, &subresource, interest.mutating))
     }
 
     /// A write that webhooks or policies want to see.
@@ -268,7 +281,7 @@ impl Registry {
             operation,
             objects,
         } = seen_by(write, seen);
-        let attributes = attributes(ctx, &target, &passage.subresource, operation);
+        let attributes = passage.attributes(ctx, &target, operation);
         let dispatcher = &self.admission.dispatcher;
         let snapshot = &passage.snapshot;
         if operation == Operation::Delete && passage.is_mutated {
@@ -342,6 +355,7 @@ impl Registry {
     }
 }
 
+#[async_trait]
 impl Lookup for Registry {
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Bytes> {
         let key = Target::new(resource, namespace, name).key();
@@ -354,6 +368,27 @@ impl Lookup for Registry {
 
     fn find(&self, api_version: &str, kind: &str) -> Option<&'static Resource> {
         self.catalog.now().of_object(api_version, kind)
+    }
+
+    fn versions(&self, resource: &'static Resource) -> Vec<&'static Resource> {
+        self.catalog.now().versions(resource)
+    }
+
+    async fn convert(&self, json: &Bytes, wanted: &'static Resource) -> Result<Bytes, ApiError> {
+        self.converter().json(json, wanted).await
+    }
+}
+
+/// The authorizer, which is made after the registry.
+#[derive(Default)]
+struct LateAccess(OnceLock<Arc<dyn Access>>);
+
+impl Access for LateAccess {
+    fn decide(&self, asked: &coracle_auth::Attributes<'_>) -> coracle_auth::Decision {
+        match self.0.get() {
+            Some(access) => access.decide(asked),
+            None => NoAccess.decide(asked),
+        }
     }
 }
 

@@ -172,6 +172,37 @@ impl Converter {
         Ok(entry)
     }
 
+    /// The JSON of one object of any version, also of a built-in kind, as `wanted` has it.
+    ///
+    /// # Errors
+    /// [`ApiError`] of the webhook, or where it is no object of its kind.
+    pub(super) async fn json(&self, json: &Bytes, wanted: &'static Resource) -> Result<Bytes, ApiError> {
+        let TypeMeta { own, kind } = serde_json::from_slice(json).map_err(ApiError::internal)?;
+        let (own, kind) = (own.as_str(), kind.as_str());
+        if own == wanted.api_version {
+            return Ok(json.clone());
+        }
+        if custom::is_custom(wanted) {
+            if is_needed(wanted) {
+                let converted = self.ask(wanted, std::slice::from_ref(json)).await?;
+                return Ok(converted.into_iter().next().unwrap_or_default());
+            }
+            let renamed = Custom::stored(wanted, json).map_err(ApiError::internal)?;
+            return Ok(renamed.to_json().into());
+        }
+        let Some(source) = coracle_api::kinds::of_object(own, kind) else {
+            return Err(ApiError::internal(format!("{own} has no kind {kind}")));
+        };
+        let mut object = (source.decode)(json).map_err(ApiError::internal)?;
+        if let Some(stored) = source.stored_as {
+            object = (stored.convert)(object, stored.resource);
+        }
+        if let Some(other) = wanted.stored_as {
+            object = (other.convert)(object, wanted);
+        }
+        Ok(object.to_json().into())
+    }
+
     /// Several.
     ///
     /// # Errors
@@ -246,6 +277,14 @@ impl Converter {
         }
         Ok(read)
     }
+}
+
+/// What an object says it is, wherever it says so.
+#[derive(serde::Deserialize)]
+struct TypeMeta {
+    #[serde(rename = "apiVersion")]
+    own: String,
+    kind: String,
 }
 
 /// Where the webhook is. The group of definitions has types of its own for the same fields.

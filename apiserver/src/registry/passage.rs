@@ -22,6 +22,8 @@ use super::{
 /// One write on its way, where somebody wants to see it.
 pub(super) struct Passage {
     pub snapshot: Arc<Snapshot>,
+    /// The kind as the caller speaks of it.
+    asked: &'static Resource,
     /// The subresource that is written.
     pub subresource: String,
     /// Whether mutating webhooks want to see it.
@@ -55,13 +57,40 @@ pub(super) struct Seen {
 }
 
 impl Passage {
-    pub fn new(snapshot: Arc<Snapshot>, subresource: &str, is_mutated: bool) -> Self {
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        asked: &'static Resource,
+        subresource: &str,
+        is_mutated: bool,
+    ) -> Self {
         Self {
             snapshot,
+            asked,
             subresource: subresource.to_owned(),
             is_mutated,
             answer: None,
             seen: Mutex::default(),
+        }
+    }
+
+    /// The write as admission sees it.
+    pub fn attributes(&self, ctx: &Context, target: &Target, operation: Operation) -> Attributes {
+        let stored = stored(target.resource);
+        Attributes {
+            operation,
+            // What was asked for may lead to the write of something else, such as a binding to that of a pod.
+            resource: if self.asked.storage() == stored {
+                self.asked
+            } else {
+                target.resource
+            },
+            stored,
+            subresource: self.subresource.clone(),
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+            peer: Arc::clone(&ctx.peer),
+            dry_run: ctx.options.dry_run,
+            field_manager: ctx.options.field_manager.clone(),
         }
     }
 
@@ -172,7 +201,7 @@ impl Registry {
             old: current.map(|entry| entry.json.clone()),
         };
         ControlFlow::Break(Plan::Ask(Box::new(Question {
-            attributes: attributes(ctx, target, &passage.subresource, operation),
+            attributes: passage.attributes(ctx, target, operation),
             objects,
             asked,
             revision,
@@ -212,23 +241,12 @@ impl Registry {
     }
 }
 
-/// A write as admission sees it.
-pub(super) fn attributes(
-    ctx: &Context,
-    target: &Target,
-    subresource: &str,
-    operation: Operation,
-) -> Attributes {
-    Attributes {
-        operation,
-        resource: target.resource,
-        subresource: subresource.to_owned(),
-        namespace: target.namespace.clone(),
-        name: target.name.clone(),
-        peer: Arc::clone(&ctx.peer),
-        dry_run: ctx.options.dry_run,
-        field_manager: ctx.options.field_manager.clone(),
-    }
+/// The version under which the objects of a kind are stored.
+fn stored(resource: &'static Resource) -> &'static Resource {
+    resource
+        .stored_as
+        .as_ref()
+        .map_or(resource, |stored| stored.resource)
 }
 
 /// Reads what webhooks made of an object. That it cannot be read is their fault, not the caller's.

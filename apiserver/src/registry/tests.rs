@@ -7,6 +7,7 @@ mod around;
 mod batch;
 mod concurrency;
 mod deletion;
+mod equivalents;
 mod evictions;
 mod patches;
 mod quotas;

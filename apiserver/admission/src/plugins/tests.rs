@@ -1,7 +1,8 @@
 //! Tables of the built-in plugins.
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use coracle_api::{Resource, kinds};
+use coracle_api::{ApiError, Resource, kinds};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::{Lookup, Operation};
 /// A namespace with the service account `builder`.
 struct Accounts;
 
+#[async_trait]
 impl Lookup for Accounts {
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Option<Bytes> {
         let is_there = (resource.kind, namespace, name) == ("ServiceAccount", "d", "builder");
@@ -24,6 +26,14 @@ impl Lookup for Accounts {
 
     fn find(&self, api_version: &str, kind: &str) -> Option<&'static Resource> {
         kinds::of_object(api_version, kind)
+    }
+
+    fn versions(&self, resource: &'static Resource) -> Vec<&'static Resource> {
+        vec![resource]
+    }
+
+    async fn convert(&self, json: &Bytes, _wanted: &'static Resource) -> Result<Bytes, ApiError> {
+        Ok(json.clone())
     }
 }
 

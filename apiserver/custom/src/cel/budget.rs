@@ -66,6 +66,9 @@ pub struct Budget<'a> {
 
 /// Functions that are not of the language: the caller's own, such as the authorizer of admission policies.
 pub trait Host {
+    /// What a call of this function costs, beside one step.
+    fn cost(&self, name: &str) -> u64;
+
     /// Calls a function; `None` where there is none for these values.
     fn call(&self, name: &str, target: Option<&Value>, arguments: &[Value]) -> Option<Result<Value, String>>;
 }

@@ -30,6 +30,10 @@ pub(super) enum Code {
     List(Vec<(Code, bool)>),
     Map(Vec<(Code, Code, bool)>),
     Loop(Box<Loop>),
+    /// As a loop's step: adds a key and a value to the map that the loop makes.
+    Insert(Box<Code>, Box<Code>),
+    /// As a loop's step: adds all of a map.
+    InsertAll(Box<Code>),
     /// Text against a pattern that is known beforehand.
     Matches(Box<Code>, Regex),
     Call(Box<Call>),
@@ -43,13 +47,17 @@ pub(super) struct Call {
     /// What it is called on.
     pub target: Option<Code>,
     pub arguments: Vec<Code>,
+    /// Whether it may be a function of the [`super::Host`].
+    pub is_hosts: bool,
 }
 
-/// What macros become: a fold over a list or the keys of a map.
+/// What macros become: a fold over a list or the keys of a map. With a second name it sees places or keys under the
+/// first, and values under the second.
 #[derive(Debug, Clone)]
 pub(super) struct Loop {
     pub range: Code,
     pub item: Box<str>,
+    pub second: Option<Box<str>>,
     pub result_name: Box<str>,
     pub start: Code,
     pub condition: Code,

@@ -86,6 +86,8 @@ impl<'a> Scope<'a, '_, '_> {
             Code::List(items) => self.list(items),
             Code::Map(entries) => self.map(entries),
             Code::Loop(own) => self.fold(own),
+            // Steps of loops only, where there is a map to insert into.
+            Code::Insert(..) | Code::InsertAll(_) => Err(EvalError::no_overload()),
             Code::Matches(of, regex) => match self.eval(of)? {
                 Value::String(text) => {
                     self.budget.charge_text(text.len() * 4)?;
@@ -102,11 +104,11 @@ impl<'a> Scope<'a, '_, '_> {
                 for argument in &call.arguments {
                     arguments.push(self.eval(argument)?);
                 }
-                let host = self.budget.host;
-                if let Some(outcome) =
-                    host.and_then(|host| host.call(&call.name, target.as_ref(), &arguments))
-                {
-                    return outcome.map_err(EvalError::Failed);
+                if let Some(host) = self.budget.host.filter(|_| call.is_hosts) {
+                    self.budget.charge(host.cost(&call.name))?;
+                    if let Some(outcome) = host.call(&call.name, target.as_ref(), &arguments) {
+                        return outcome.map_err(EvalError::Failed);
+                    }
                 }
                 library::call(&call.name, target, arguments, self.budget)
             }
@@ -235,16 +237,22 @@ impl<'a> Scope<'a, '_, '_> {
     }
 
     fn fold(&mut self, own: &'a Loop) -> Outcome {
-        let range = match self.eval(&own.range)? {
-            Value::List(list) => list,
-            Value::Map(map) => Arc::new(keys(&map)),
+        let (range, entries) = match self.eval(&own.range)? {
+            Value::List(list) => (list, None),
+            Value::Map(map) => (Arc::new(keys(&map)), Some(map)),
             _ => return Err(EvalError::no_overload()),
         };
         let start = self.eval(&own.start)?;
         let depth = self.locals.len();
         self.locals.push((&own.result_name, start));
         self.locals.push((&own.item, Value::Null));
-        let outcome = self.fold_items(own, &range, depth);
+        let outcome = match &own.second {
+            None => self.fold_items(own, &range, depth),
+            Some(second) => {
+                self.locals.push((second, Value::Null));
+                self.fold_pairs(own, &range, entries.as_ref(), depth)
+            }
+        };
         self.locals.truncate(depth);
         outcome
     }
@@ -260,7 +268,52 @@ impl<'a> Scope<'a, '_, '_> {
         self.eval(&own.result)
     }
 
-    /// One step of a loop. A list that grows is taken out of the scope first, so that it grows where it is.
+    /// As [`Scope::fold_items`], with a second name: for the values of a map beside its keys, or of a list beside
+    /// their places.
+    fn fold_pairs(&mut self, own: &'a Loop, range: &[Value], entries: Option<&Map>, depth: usize) -> Outcome {
+        for (place, item) in range.iter().enumerate() {
+            if !self.boolean(&own.condition)? {
+                break;
+            }
+            let (first, second) = match entries {
+                Some(map) => {
+                    let value = key_of(item).and_then(|key| map.get(&key).cloned());
+                    (item.clone(), value.unwrap_or(Value::Null))
+                }
+                None => (Value::Int(i64::try_from(place).unwrap_or(i64::MAX)), item.clone()),
+            };
+            self.set(depth + 1, first);
+            self.set(depth + 2, second);
+            self.step(&own.step, depth)?;
+        }
+        self.eval(&own.result)
+    }
+
+    /// Adds entries to the map that a loop makes.
+    fn insert(&mut self, entries: Vec<(Key, Value)>, depth: usize) -> Result<(), EvalError> {
+        self.budget.charge(entries.len() as u64)?;
+        let taken = self
+            .locals
+            .get_mut(depth)
+            .map(|(_, value)| std::mem::replace(value, Value::Null));
+        let Some(Value::Map(mut map)) = taken else {
+            return Err(EvalError::no_overload());
+        };
+        let own = Arc::make_mut(&mut map.map);
+        for (key, value) in entries {
+            if own.contains_key(&key) {
+                let shown = library::plain(&Value::from(&key));
+                return Err(EvalError::failed(format!(
+                    "insert failed: key {shown} already exists"
+                )));
+            }
+            own.insert(key, value);
+        }
+        self.set(depth, Value::Map(map));
+        Ok(())
+    }
+
+    /// One step of a loop. A list or map that grows is taken out of the scope first, so that it grows where it is.
     fn step(&mut self, code: &'a Code, depth: usize) -> Result<(), EvalError> {
         let name = self.locals.get(depth).map(|(name, _)| *name).unwrap_or_default();
         let is_own = |code: &Code| matches!(code, Code::Variable(own) if **own == *name);
@@ -270,6 +323,18 @@ impl<'a> Scope<'a, '_, '_> {
                 self.step(branch, depth)
             }
             code if is_own(code) => Ok(()),
+            Code::Insert(key, value) => {
+                let key = key_of(&self.eval(key)?).ok_or_else(EvalError::no_overload)?;
+                let value = self.eval(value)?;
+                self.insert(vec![(key, value)], depth)
+            }
+            Code::InsertAll(entries) => match self.eval(entries)? {
+                Value::Map(map) => {
+                    let entries = map.map.iter().map(|(key, value)| (key.clone(), value.clone()));
+                    self.insert(entries.collect(), depth)
+                }
+                _ => Err(EvalError::no_overload()),
+            },
             Code::Arithmetic(Arithmetic::Add, left, right) if is_own(left) => {
                 let right = self.eval(right)?;
                 let left = self

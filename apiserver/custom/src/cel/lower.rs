@@ -146,6 +146,18 @@ impl<'a> Lowering<'_, 'a> {
     }
 
     fn select(&mut self, select: &SelectExpr) -> Outcome<'a> {
+        if let Expr::Ident(first) = &select.operand.expr {
+            // Some variables have a name of two words.
+            let whole = format!("{first}.{}", select.field);
+            let is_bound = |(own, _): &&(Box<str>, Type<'a>)| **own == *whole;
+            if let Some((_, kind)) = self.environment.variables.iter().find(is_bound) {
+                return Ok(Lowered {
+                    code: Code::Variable(whole.into()),
+                    kind: kind.clone(),
+                    cost: 1,
+                });
+            }
+        }
         let of = self.lower(&select.operand)?;
         let kind = field_of(&of.kind, &select.field)?;
         let (of_code, name) = (Box::new(of.code), select.field.as_str().into());
@@ -161,9 +173,6 @@ impl<'a> Lowering<'_, 'a> {
     }
 
     fn comprehension(&mut self, own: &ComprehensionExpr) -> Outcome<'a> {
-        if own.iter_var2.is_some() {
-            return Err(unsupported("macros of two variables"));
-        }
         let range = self.lower(&own.iter_range)?;
         if !matches!(range.kind, Type::List(..) | Type::Map(..) | Type::Dyn) {
             return Err(CompileError::new(format!(
@@ -199,6 +208,7 @@ impl<'a> Lowering<'_, 'a> {
             code: Code::Loop(Box::new(Loop {
                 range: range.code,
                 item: own.iter_var.as_str().into(),
+                second: own.iter_var2.as_deref().map(Into::into),
                 result_name: own.accu_var.as_str().into(),
                 start: start.code,
                 condition: condition.code,
@@ -311,9 +321,10 @@ impl<'a> Lowering<'_, 'a> {
             .iter()
             .map(|own| self.lower(own))
             .collect::<Result<Vec<_>, _>>()?;
-        let host = self.environment.functions.iter().find(|(own, _)| **own == *name);
+        let host = self.method(&name, target.as_ref(), &arguments)?;
+        let is_hosts = host.is_some();
         let kind = match host {
-            Some((_, kind)) => kind.clone(),
+            Some(kind) => kind,
             None => library::result(&name).ok_or_else(|| undeclared(&name))?,
         };
         let of = target.as_ref().or(arguments.first());
@@ -344,6 +355,7 @@ impl<'a> Lowering<'_, 'a> {
                 name: name.into(),
                 target: target.map(|target| target.code),
                 arguments: arguments.into_iter().map(|own| own.code).collect(),
+                is_hosts,
             })),
             kind,
             cost,

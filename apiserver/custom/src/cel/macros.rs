@@ -22,7 +22,7 @@ impl<'a> Lowering<'_, 'a> {
             ("bind", [name, value, body]) if is_cel => Some(self.bind(name, value, body)),
             ("optMap", [name, body]) => Some(self.opt_map(target, name, body, true)),
             ("optFlatMap", [name, body]) => Some(self.opt_map(target, name, body, false)),
-            _ => None,
+            (name, arguments) => self.pairs(name, target, arguments),
         }
     }
 
@@ -62,6 +62,7 @@ impl<'a> Lowering<'_, 'a> {
                 name: name.into(),
                 target: Some(Code::Variable(OPTIONAL.into())),
                 arguments: Vec::new(),
+                is_hosts: false,
             }))
         };
         let function = |name: &str, arguments: Vec<Code>| {
@@ -69,6 +70,7 @@ impl<'a> Lowering<'_, 'a> {
                 name: name.into(),
                 target: None,
                 arguments,
+                is_hosts: false,
             }))
         };
         let found = bound(name, method("value"), body.code);
@@ -100,7 +102,7 @@ impl<'a> Lowering<'_, 'a> {
 }
 
 /// The name that a macro binds.
-fn variable<'e>(of: &str, name: &'e IdedExpr) -> Result<&'e str, CompileError> {
+pub(super) fn variable<'e>(of: &str, name: &'e IdedExpr) -> Result<&'e str, CompileError> {
     match &name.expr {
         Expr::Ident(name) => Ok(name),
         _ => Err(CompileError::new(format!(
@@ -114,6 +116,7 @@ fn bound(name: &str, start: Code, result: Code) -> Code {
     Code::Loop(Box::new(Loop {
         range: Code::List(Vec::new()),
         item: "@nothing".into(),
+        second: None,
         result_name: name.into(),
         start,
         condition: Code::Constant(Value::Bool(false)),

@@ -5,19 +5,22 @@
 //! evaluator without a budget could be made to run for ever, and one that does not know the schema would find a
 //! misspelt field only when it is too late.
 //!
-//! Not supported, and refused when compiled: message literals, macros of two variables.
+//! Not supported, and refused when compiled: message literals.
 
 use std::panic::catch_unwind;
 
 use kube_cel::cel::parser::Parser;
 
+pub mod authorizer;
 mod budget;
 mod code;
 mod eval;
+mod host;
 mod library;
 mod lower;
 mod macros;
 mod operators;
+mod pairs;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -56,7 +59,16 @@ impl CompileError {
 #[derive(Debug, Default, Clone)]
 pub struct Environment<'a> {
     variables: Vec<(Box<str>, Type<'a>)>,
-    functions: Vec<(Box<str>, Type<'a>)>,
+    methods: Vec<Method<'a>>,
+}
+
+/// A function of the [`Host`].
+#[derive(Debug, Clone)]
+struct Method<'a> {
+    name: Box<str>,
+    of: &'static str,
+    arguments: usize,
+    result: Type<'a>,
 }
 
 impl<'a> Environment<'a> {
@@ -73,10 +85,15 @@ impl<'a> Environment<'a> {
         self
     }
 
-    /// With a function of the [`Host`], whatever it is called on.
+    /// With a function of the [`Host`], called on values of the type `of` with so many texts.
     #[must_use]
-    pub fn function(mut self, name: &str, result: Type<'a>) -> Self {
-        self.functions.push((name.into(), result));
+    pub fn method(mut self, name: &str, of: &'static str, arguments: usize, result: Type<'a>) -> Self {
+        self.methods.push(Method {
+            name: name.into(),
+            of,
+            arguments,
+            result,
+        });
         self
     }
 }

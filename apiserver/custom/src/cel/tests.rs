@@ -1,5 +1,7 @@
 //! Expressions: what they mean, what is refused when they are compiled, and how their cost is bounded.
 
+mod extensions;
+
 use super::*;
 use serde_json::json;
 
@@ -162,16 +164,24 @@ fn names_are_escaped() {
 fn a_host_adds_functions() {
     struct Seven;
     impl Host for Seven {
+        fn cost(&self, _: &str) -> u64 {
+            20
+        }
+
         fn call(&self, name: &str, _: Option<&Value>, _: &[Value]) -> Option<Result<Value, String>> {
             (name == "seven").then_some(Ok(Value::Int(7)))
         }
     }
-    let environment = Environment::new().function("seven", Type::Int);
-    let program = Program::compile("seven() + 1 == 8", &environment, Wanted::Bool).unwrap();
+    let environment =
+        Environment::new()
+            .variable("self", Type::Named("Dwarf"))
+            .method("seven", "Dwarf", 0, Type::Int);
+    let program = Program::compile("self.seven() + 1 == 8", &environment, Wanted::Bool).unwrap();
     let mut budget = Budget::new(100).with_host(&Seven);
-    assert_eq!(program.eval(&|_| None, &mut budget), Ok(Value::Bool(true)));
+    let bound = |_: &str| Some(Value::Null);
+    assert_eq!(program.eval(&bound, &mut budget), Ok(Value::Bool(true)));
     assert!(program.estimated_cost() > 0);
-    assert!(budget.left() < 100);
+    assert!(budget.left() < 80);
 }
 
 #[test]

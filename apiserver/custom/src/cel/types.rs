@@ -145,6 +145,15 @@ impl<'a> Type<'a> {
         }
     }
 
+    /// The type of the values that a loop with two names sees: items of a list, values of a map.
+    #[must_use]
+    pub fn value(&self) -> Type<'a> {
+        match self {
+            Self::List(value, _) | Self::Map(value, _) => (**value).clone(),
+            _ => Self::Dyn,
+        }
+    }
+
     /// Whether the two can be the same value; unknown ones can be anything.
     #[must_use]
     pub fn meets(&self, other: &Type<'_>) -> bool {

@@ -227,6 +227,12 @@ impl Snapshot {
         found.copied()
     }
 
+    /// Every version of the objects of a kind, built-in ones in the order of the table, custom ones by preference.
+    #[must_use]
+    pub fn versions(&self, of: Row) -> Vec<Row> {
+        self.rows().filter(|row| row.storage() == of.storage()).collect()
+    }
+
     /// Finds the kind that a REST path names.
     #[must_use]
     pub fn by_path(&self, group: &str, version: &str, plural: &str) -> Option<Row> {
