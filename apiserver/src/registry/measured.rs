@@ -1,15 +1,21 @@
-//! Objects that are measured when they are asked for, and never stored: those of `metrics.k8s.io`.
+//! Objects that are measured when they are asked for, and never stored: those of `metrics.k8s.io`, and
+//! ComponentStatuses.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use coracle_api::{ApiError, Resource};
+use coracle_api::{ApiError, Resource, kinds};
 
 use super::{Entry, ListRequest, ListResult, Registry, Target, read::continue_after};
 use crate::watch::Filter;
 
 /// The group whose objects are measured.
-pub(super) const METRICS_GROUP: &str = "metrics.k8s.io";
+const METRICS_GROUP: &str = "metrics.k8s.io";
+
+/// Whether the objects of a kind are measured.
+pub(super) fn is_measured(resource: &Resource) -> bool {
+    resource.group == METRICS_GROUP || *resource == *kinds::COMPONENT_STATUS
+}
 
 /// Who measures.
 #[async_trait]
@@ -33,6 +39,9 @@ impl Registry {
     }
 
     async fn measure(&self, resource: &'static Resource, namespace: &str) -> Result<Vec<Entry>, ApiError> {
+        if resource == kinds::COMPONENT_STATUS {
+            return Ok(self.components());
+        }
         let source = self
             .measures
             .get()

@@ -18,6 +18,7 @@ mod apply_patch;
 mod batch;
 mod body;
 mod change;
+mod components;
 mod convert;
 pub mod custom;
 mod evict;
@@ -69,6 +70,7 @@ pub struct Registry {
     cache: Arc<WatchCache>,
     catalog: custom::Catalog,
     codec: RecordCodec,
+    seals: Arc<reseal::Seals>,
     addresses: Addresses,
     admission: Arc<admit::Admission>,
     ledger: Arc<coracle_admission::quota::Ledger>,
@@ -97,6 +99,7 @@ impl Registry {
             cache,
             catalog: custom::Catalog::default(),
             codec,
+            seals: Arc::default(),
             addresses,
             admission: Arc::new(admit::Admission::new(env)),
             ledger: Arc::default(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AtRevision, Context, Entry, ListRequest, ListResult, Registry, Start, Target, Watch, WatchRequest,
-    measured::METRICS_GROUP, plan::View, strategy,
+    measured::is_measured, plan::View, strategy,
 };
 use crate::watch::Filter;
 
@@ -45,7 +45,7 @@ impl Registry {
                 _ => return Err(ApiError::resource_not_found()),
             },
         };
-        if target.resource.group == METRICS_GROUP {
+        if is_measured(target.resource) {
             return self.get_measured(target).await;
         }
         let key = target.key();
@@ -94,7 +94,7 @@ impl Registry {
             }
             None => (self.asked_revision(request.revision)?, None, false),
         };
-        if request.resource.group == METRICS_GROUP {
+        if is_measured(request.resource) {
             return self.list_measured(request, &filter, start_after.as_deref()).await;
         }
         if let Some(page) = self.cache.list(

@@ -381,8 +381,14 @@ fn answer(code: StatusCode, renderer: &Renderer, entry: &Entry) -> Response {
 
 /// What who uses an API that is on its way out is told.
 fn deprecation(resource: &Resource) -> Option<String> {
-    (*resource == *kinds::ENDPOINTS)
-        .then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
+    let text = match resource {
+        own if *own == *kinds::ENDPOINTS => {
+            "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+        }
+        own if *own == *kinds::COMPONENT_STATUS => "v1 ComponentStatus is deprecated in v1.19+",
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// The answer to something that was done to an object and is none itself: a binding, an eviction.

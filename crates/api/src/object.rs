@@ -277,6 +277,7 @@ built_in! {
     CUSTOM_RESOURCE_DEFINITION: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     API_SERVICE: k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService,
     EVENTS_EVENT: k8s_openapi::api::events::v1::Event,
+    COMPONENT_STATUS: k8s_openapi::api::core::v1::ComponentStatus,
     NODE_METRICS: crate::metrics::NodeMetrics,
     POD_METRICS: crate::metrics::PodMetrics,
     TOKEN_REVIEW: k8s_openapi::api::authentication::v1::TokenReview,

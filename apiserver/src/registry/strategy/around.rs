@@ -11,6 +11,7 @@ use k8s_openapi::api::{
         MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
         ValidatingAdmissionPolicyStatus, ValidatingWebhookConfiguration,
     },
+    core::v1::ComponentStatus,
     discovery::v1::EndpointSlice,
     flowcontrol::v1::{
         FlowSchema, FlowSchemaStatus, PriorityLevelConfiguration, PriorityLevelConfigurationStatus,
@@ -73,6 +74,7 @@ macro_rules! measured {
 }
 
 measured! {
+    ComponentStatusStrategy: ComponentStatus = COMPONENT_STATUS,
     NodeMetricsStrategy: NodeMetrics = NODE_METRICS,
     PodMetricsStrategy: PodMetrics = POD_METRICS,
 }

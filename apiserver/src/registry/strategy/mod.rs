@@ -104,6 +104,7 @@ static ALL: &[&dyn Behaviour] = &[
     &replication_controller::ReplicationControllerStrategy,
     &resource_quota::ResourceQuotaStrategy,
     &stateful_set::StatefulSetStrategy,
+    &around::ComponentStatusStrategy,
     &around::NodeMetricsStrategy,
     &around::PodMetricsStrategy,
     &review::TokenReviewStrategy,

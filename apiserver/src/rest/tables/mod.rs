@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 mod admission;
 mod classes;
+mod component_status;
 mod config_map;
 mod controller_revision;
 mod cron_job;
@@ -222,6 +223,7 @@ fn printer(resource: &Resource, subresource: &str) -> &'static Printer {
         ("", "services") => &service::PRINTER,
         ("apps", "deployments") => &deployment::PRINTER,
         ("apps", "replicasets") => &replica_set::PRINTER,
+        ("", "componentstatuses") => &component_status::PRINTER,
         ("coordination.k8s.io", "leases") => &lease::PRINTER,
         _ => around(resource),
     }

@@ -132,6 +132,14 @@ fn extensions() {
 }
 
 #[test]
+fn component_statuses() {
+    let condition = |status: &str, message: &str| serde_json::json!([{"type": "Healthy", "status": status, "message": message}]);
+    check!(COMPONENT_STATUS, {"conditions": condition("True", "ok")}, "x | Healthy | ok | ");
+    check!(COMPONENT_STATUS, {"conditions": condition("False", "gone")}, "x | Unhealthy | gone | ");
+    check!(COMPONENT_STATUS, {}, "x | Unknown |  | ");
+}
+
+#[test]
 fn metrics() {
     let usage = serde_json::json!({"cpu": "3000000n", "memory": "18432Ki"});
     check!(NODE_METRICS, {"usage": usage, "window": "10s"}, "x | 3000000n | 18432Ki | 10s");

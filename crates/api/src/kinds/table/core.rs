@@ -1,8 +1,8 @@
 //! Rows of the core group that others build on: namespaces, nodes, storage, configuration, Services, Events.
 
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Secret, Service,
-    ServiceAccount,
+    ComponentStatus, ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Secret,
+    Service, ServiceAccount,
 };
 
 use super::{
@@ -222,4 +222,24 @@ pub static EVENT: &Resource = &Resource {
     api_version: "v1",
     stored_as: None,
     decode: <Event as BuiltIn>::decode,
+};
+
+/// ComponentStatuses: whether the control plane's parts are well, found out when it is asked. Deprecated upstream.
+pub static COMPONENT_STATUS: &Resource = &Resource {
+    place: Place::COMPONENT_STATUS as usize,
+    group: "",
+    version: "v1",
+    kind: "ComponentStatus",
+    plural: "componentstatuses",
+    singular: "componentstatus",
+    short_names: &["cs"],
+    categories: &[],
+    namespaced: false,
+    verbs: &["get", "list"],
+    subresources: &[],
+    selectable_fields: CLUSTER_FIELDS,
+    store_prefix: "/componentstatuses/",
+    api_version: "v1",
+    stored_as: None,
+    decode: <ComponentStatus as BuiltIn>::decode,
 };
