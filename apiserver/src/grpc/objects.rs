@@ -8,10 +8,7 @@ use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
 
 use super::{CALL_TIMEOUT, Door, convert, error};
-use crate::registry::custom::Snapshot;
-use crate::registry::{
-    ApplyOutcome, Applying, Context, DeleteOptions, ListRequest, MAX_BATCH, Watch, WriteOptions, Written,
-};
+use crate::registry::{ApplyOutcome, Applying, DeleteOptions, ListRequest, Watch, Write, Written};
 
 /// A page of a list ends at about this size.
 const MAX_PAGE_BYTES: usize = 16 << 20;
@@ -52,7 +49,7 @@ impl Door {
         &self,
         peer: Arc<coracle_service::Peer>,
         options: Option<pb::WriteOptions>,
-        write: Result<crate::registry::Write, ApiError>,
+        write: Result<Write, ApiError>,
     ) -> Result<(pb::Object, Written), ApiError> {
         let (ctx, format) = convert::context(peer, options)?;
         let write = write?;
@@ -95,73 +92,26 @@ impl Door {
         })
     }
 
-    async fn run_batch(
-        &self,
-        peer: Arc<coracle_service::Peer>,
-        request: pb::BatchRequest,
-    ) -> Result<pb::BatchResponse, ApiError> {
-        let format = request.body_format();
-        if request.items.len() > MAX_BATCH {
-            let count = request.items.len();
-            let message = format!("a batch may carry at most {MAX_BATCH} items, this one has {count}");
-            return Err(ApiError::request_entity_too_large(message));
-        }
-        let options = WriteOptions {
-            fence: request.fence.map(convert::fence),
-            // A batch's answer has no place for warnings, so nothing is looked for that would only be warned of.
-            field_validation: crate::registry::FieldValidation::Ignore,
-            ..WriteOptions::default()
-        };
-        let ctx = Context::new(peer).with_options(options);
-        let items: Vec<_> = {
-            let kinds = self.registry.catalog().now();
-            request
-                .items
-                .into_iter()
-                .map(|item| batch_item(&kinds, item))
-                .collect()
-        };
-        // Items that cannot even be read fail alone, unless the batch is all or none.
-        let mut writes = Vec::with_capacity(items.len());
-        let mut unreadable = Vec::with_capacity(items.len());
-        for item in items {
-            match self.admitted(&ctx, item).await {
-                Ok(write) => {
-                    writes.push(write);
-                    unreadable.push(None);
-                }
-                Err(error) if request.atomic => return Err(error),
-                Err(error) => unreadable.push(Some(error)),
+    /// The documents that describe some kinds.
+    async fn documents(&self, resources: &[&'static Resource]) -> Result<Vec<pb::OpenApiDocument>, ApiError> {
+        self.openapi.follow(&self.registry);
+        let mut documents: Vec<pb::OpenApiDocument> = Vec::new();
+        for resource in resources {
+            if documents
+                .iter()
+                .any(|own| own.api_version == resource.api_version)
+            {
+                continue;
+            }
+            // A version that went meanwhile is described by nothing.
+            if let Some(json) = self.openapi.group(resource.group, resource.version).await? {
+                documents.push(pb::OpenApiDocument {
+                    api_version: resource.api_version.to_owned(),
+                    json: json.into(),
+                });
             }
         }
-        let mut written = self
-            .registry
-            .batch(&ctx, writes, request.atomic)
-            .await?
-            .into_iter();
-        let outcome = |failure: Option<ApiError>| match failure {
-            Some(error) => Err(error),
-            None => written
-                .next()
-                .unwrap_or_else(|| Err(ApiError::internal("the batch lost an item"))),
-        };
-        let results = unreadable
-            .into_iter()
-            .map(outcome)
-            .map(|outcome| batch_result(outcome, format))
-            .collect();
-        Ok(pb::BatchResponse { results })
-    }
-
-    /// A write that its caller may make.
-    async fn admitted(
-        &self,
-        ctx: &Context,
-        write: Result<crate::registry::Write, ApiError>,
-    ) -> Result<crate::registry::Write, ApiError> {
-        let write = write?;
-        self.auth.require_write(&ctx.peer, &write).await?;
-        Ok(write)
+        Ok(documents)
     }
 
     async fn apply_documents(
@@ -396,44 +346,26 @@ impl ObjectService for Door {
     }
 
     async fn discover(&self, request: Request<pb::DiscoverRequest>) -> Answer<pb::DiscoverResponse> {
-        let kind = request.into_inner().kind;
+        let pb::DiscoverRequest { kind, with_schemas } = request.into_inner();
         self.call(async {
-            let catalog = self.registry.catalog().now();
-            let resources = match kind.as_str() {
-                "" => catalog.rows().map(described).collect(),
-                kind => vec![described(convert::resource(&catalog, "", kind)?)],
+            let resources: Vec<&'static Resource> = {
+                let catalog = self.registry.catalog().now();
+                match kind.as_str() {
+                    "" => catalog.rows().collect(),
+                    kind => vec![convert::resource(&catalog, "", kind)?],
+                }
             };
-            Ok(pb::DiscoverResponse { resources })
+            let documents = if with_schemas {
+                self.documents(&resources).await?
+            } else {
+                Vec::new()
+            };
+            Ok(pb::DiscoverResponse {
+                resources: resources.into_iter().map(described).collect(),
+                documents,
+            })
         })
         .await
-    }
-}
-
-fn batch_item(kinds: &Snapshot, item: pb::BatchItem) -> Result<crate::registry::Write, ApiError> {
-    use pb::batch_item::Operation;
-    let (options, write) = match item.operation {
-        Some(Operation::Create(mut request)) => (request.options.take(), convert::create(kinds, request)),
-        Some(Operation::Update(mut request)) => (request.options.take(), convert::update(kinds, request)),
-        Some(Operation::Patch(mut request)) => (request.options.take(), convert::patch(kinds, request)),
-        Some(Operation::Delete(mut request)) => (request.options.take(), convert::delete(kinds, request)),
-        None => return Err(ApiError::bad_request("operation of a batch item must be set")),
-    };
-    if options.is_some_and(|options| options.dry_run || options.fence.is_some()) {
-        return Err(ApiError::bad_request(
-            "items of a batch have no dry run and no fence of their own",
-        ));
-    }
-    write
-}
-
-fn batch_result(outcome: Result<Written, ApiError>, format: pb::BodyFormat) -> pb::BatchResult {
-    use pb::batch_result::Outcome;
-    let outcome = match outcome.and_then(|written| convert::object(written.entry, format)) {
-        Ok(object) => Outcome::Object(object),
-        Err(failure) => Outcome::Error(error::rpc_status(&failure)),
-    };
-    pb::BatchResult {
-        outcome: Some(outcome),
     }
 }
 
@@ -454,6 +386,5 @@ fn described(resource: &'static Resource) -> pb::Resource {
             .map(|own| own.name.to_owned())
             .collect(),
         selectable_fields: owned(resource.selectable_fields),
-        schema: None,
     }
 }

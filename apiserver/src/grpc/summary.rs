@@ -109,312 +109,123 @@ impl Door {
     }
 }
 
-#[tonic::async_trait]
-impl SummaryService for Door {
-    type WatchPodsStream = Events<pb::WatchPodsResponse>;
-    type WatchNodesStream = Events<pb::WatchNodesResponse>;
-    type WatchWorkloadsStream = Events<pb::WatchWorkloadsResponse>;
-    type WatchServicesStream = Events<pb::WatchServicesResponse>;
-    type WatchClaimsStream = Events<pb::WatchClaimsResponse>;
+/// Of each kind: the calls with their messages, the answers' fields, what a request selects by, and which objects it
+/// is about and what makes a summary of one.
+macro_rules! summaries {
+    ($(
+        {
+            get: $get:ident($get_request:ident -> $get_response:ident { $one:ident }) in [$($place:ident)?],
+            list: $list:ident($list_request:ident -> $list_response:ident { $many:ident }),
+            watch: $watch:ident($watch_request:ident -> $watch_response:ident as $stream:ident),
+            by: [$($selector:ident)*],
+            of: |$request:ident| $of:expr,
+        }
+    )*) => {
+        #[tonic::async_trait]
+        impl SummaryService for Door {
+            $(
+                type $stream = Events<pb::$watch_response>;
 
-    async fn get_pod(&self, request: Request<pb::GetPodRequest>) -> Answer<pb::GetPodResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        self.call(async {
-            let entry = self
-                .one(&peer, kinds::POD, request.namespace, request.name)
-                .await?;
-            Ok(pb::GetPodResponse {
-                pod: Some(pod::summary(&entry)?),
-            })
-        })
-        .await
-    }
+                async fn $get(&self, request: Request<pb::$get_request>) -> Answer<pb::$get_response> {
+                    let (peer, $request) = (convert::peer(&request), request.into_inner());
+                    self.call(async {
+                        let (resource, summary) = $of?;
+                        let namespace = None$(.or(Some($request.$place)))?;
+                        let entry = self
+                            .one(&peer, resource, namespace.unwrap_or_default(), $request.name)
+                            .await?;
+                        Ok(pb::$get_response {
+                            $one: Some(summary(&entry)?),
+                        })
+                    })
+                    .await
+                }
 
-    async fn list_pods(&self, request: Request<pb::ListPodsRequest>) -> Answer<pb::ListPodsResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            field_selector: request.field_selector,
-        };
-        let of = (request.page_size, request.page_token);
-        self.call(async {
-            let (pods, next_page_token, revision) =
-                self.page(&peer, kinds::POD, scope, of, pod::summary).await?;
-            Ok(pb::ListPodsResponse {
-                pods,
-                next_page_token,
-                revision,
-            })
-        })
-        .await
-    }
+                async fn $list(&self, request: Request<pb::$list_request>) -> Answer<pb::$list_response> {
+                    let (peer, $request) = (convert::peer(&request), request.into_inner());
+                    self.call(async {
+                        let (resource, summary) = $of?;
+                        let mut scope = Scope::default();
+                        $(scope.$selector = $request.$selector;)*
+                        let of = ($request.page_size, $request.page_token);
+                        let (summaries, next_page_token, revision) =
+                            self.page(&peer, resource, scope, of, summary).await?;
+                        Ok(pb::$list_response {
+                            $many: summaries,
+                            next_page_token,
+                            revision,
+                        })
+                    })
+                    .await
+                }
 
-    async fn watch_pods(&self, request: Request<pb::WatchPodsRequest>) -> Answer<Self::WatchPodsStream> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            field_selector: request.field_selector,
-        };
-        self.follow(&peer, kinds::POD, scope, request.from_revision, move |event| {
-            Ok(pb::WatchPodsResponse {
-                r#type: convert::event_type(event.kind).into(),
-                pod: event.entry.as_ref().map(pod::summary).transpose()?,
-                revision: event.revision,
-                ends_initial_events: event.kind == EventKind::Synced,
-            })
-        })
-        .await
-    }
+                async fn $watch(&self, request: Request<pb::$watch_request>) -> Answer<Self::$stream> {
+                    let (peer, $request) = (convert::peer(&request), request.into_inner());
+                    let (resource, summary) = $of.map_err(error::status)?;
+                    let mut scope = Scope::default();
+                    $(scope.$selector = $request.$selector;)*
+                    self.follow(&peer, resource, scope, $request.from_revision, move |event| {
+                        Ok(pb::$watch_response {
+                            r#type: convert::event_type(event.kind).into(),
+                            $one: event.entry.as_ref().map(summary).transpose()?,
+                            revision: event.revision,
+                            ends_initial_events: event.kind == EventKind::Synced,
+                        })
+                    })
+                    .await
+                }
+            )*
+        }
+    };
+}
 
-    async fn get_node(&self, request: Request<pb::GetNodeRequest>) -> Answer<pb::GetNodeResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        self.call(async {
-            let entry = self.one(&peer, kinds::NODE, String::new(), request.name).await?;
-            Ok(pb::GetNodeResponse {
-                node: Some(node::summary(&entry)?),
-            })
-        })
-        .await
+summaries! {
+    {
+        get: get_pod(GetPodRequest -> GetPodResponse { pod }) in [namespace],
+        list: list_pods(ListPodsRequest -> ListPodsResponse { pods }),
+        watch: watch_pods(WatchPodsRequest -> WatchPodsResponse as WatchPodsStream),
+        by: [namespace label_selector field_selector],
+        of: |request| always(kinds::POD, pod::summary),
     }
+    {
+        get: get_node(GetNodeRequest -> GetNodeResponse { node }) in [],
+        list: list_nodes(ListNodesRequest -> ListNodesResponse { nodes }),
+        watch: watch_nodes(WatchNodesRequest -> WatchNodesResponse as WatchNodesStream),
+        by: [label_selector],
+        of: |request| always(kinds::NODE, node::summary),
+    }
+    {
+        get: get_workload(GetWorkloadRequest -> GetWorkloadResponse { workload }) in [namespace],
+        list: list_workloads(ListWorkloadsRequest -> ListWorkloadsResponse { workloads }),
+        watch: watch_workloads(WatchWorkloadsRequest -> WatchWorkloadsResponse as WatchWorkloadsStream),
+        by: [namespace label_selector],
+        of: |request| {
+            let kind = request.kind();
+            workload::resource(kind).map(|resource| (resource, move |entry: &Entry| workload::summary(kind, entry)))
+        },
+    }
+    {
+        get: get_service(GetServiceRequest -> GetServiceResponse { service }) in [namespace],
+        list: list_services(ListServicesRequest -> ListServicesResponse { services }),
+        watch: watch_services(WatchServicesRequest -> WatchServicesResponse as WatchServicesStream),
+        by: [namespace label_selector],
+        of: |request| always(kinds::SERVICE, service::summary),
+    }
+    {
+        get: get_claim(GetClaimRequest -> GetClaimResponse { claim }) in [namespace],
+        list: list_claims(ListClaimsRequest -> ListClaimsResponse { claims }),
+        watch: watch_claims(WatchClaimsRequest -> WatchClaimsResponse as WatchClaimsStream),
+        by: [namespace label_selector],
+        of: |request| always(kinds::PERSISTENT_VOLUME_CLAIM, claim::summary),
+    }
+}
 
-    async fn list_nodes(&self, request: Request<pb::ListNodesRequest>) -> Answer<pb::ListNodesResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        let of = (request.page_size, request.page_token);
-        self.call(async {
-            let (nodes, next_page_token, revision) =
-                self.page(&peer, kinds::NODE, scope, of, node::summary).await?;
-            Ok(pb::ListNodesResponse {
-                nodes,
-                next_page_token,
-                revision,
-            })
-        })
-        .await
-    }
-
-    async fn watch_nodes(&self, request: Request<pb::WatchNodesRequest>) -> Answer<Self::WatchNodesStream> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        self.follow(&peer, kinds::NODE, scope, request.from_revision, move |event| {
-            Ok(pb::WatchNodesResponse {
-                r#type: convert::event_type(event.kind).into(),
-                node: event.entry.as_ref().map(node::summary).transpose()?,
-                revision: event.revision,
-                ends_initial_events: event.kind == EventKind::Synced,
-            })
-        })
-        .await
-    }
-
-    async fn get_workload(
-        &self,
-        request: Request<pb::GetWorkloadRequest>,
-    ) -> Answer<pb::GetWorkloadResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let kind = request.kind();
-        self.call(async {
-            let entry = self
-                .one(&peer, workload::resource(kind)?, request.namespace, request.name)
-                .await?;
-            Ok(pb::GetWorkloadResponse {
-                workload: Some(workload::summary(kind, &entry)?),
-            })
-        })
-        .await
-    }
-
-    async fn list_workloads(
-        &self,
-        request: Request<pb::ListWorkloadsRequest>,
-    ) -> Answer<pb::ListWorkloadsResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let kind = request.kind();
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        let of = (request.page_size, request.page_token);
-        self.call(async {
-            let (workloads, next_page_token, revision) = self
-                .page(&peer, workload::resource(kind)?, scope, of, move |entry| {
-                    workload::summary(kind, entry)
-                })
-                .await?;
-            Ok(pb::ListWorkloadsResponse {
-                workloads,
-                next_page_token,
-                revision,
-            })
-        })
-        .await
-    }
-
-    async fn watch_workloads(
-        &self,
-        request: Request<pb::WatchWorkloadsRequest>,
-    ) -> Answer<Self::WatchWorkloadsStream> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let kind = request.kind();
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        let resource = workload::resource(kind).map_err(error::status)?;
-        self.follow(&peer, resource, scope, request.from_revision, move |event| {
-            Ok(pb::WatchWorkloadsResponse {
-                r#type: convert::event_type(event.kind).into(),
-                workload: event
-                    .entry
-                    .as_ref()
-                    .map(|entry| workload::summary(kind, entry))
-                    .transpose()?,
-                revision: event.revision,
-                ends_initial_events: event.kind == EventKind::Synced,
-            })
-        })
-        .await
-    }
-
-    async fn get_service(&self, request: Request<pb::GetServiceRequest>) -> Answer<pb::GetServiceResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        self.call(async {
-            let entry = self
-                .one(&peer, kinds::SERVICE, request.namespace, request.name)
-                .await?;
-            Ok(pb::GetServiceResponse {
-                service: Some(service::summary(&entry)?),
-            })
-        })
-        .await
-    }
-
-    async fn list_services(
-        &self,
-        request: Request<pb::ListServicesRequest>,
-    ) -> Answer<pb::ListServicesResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        let of = (request.page_size, request.page_token);
-        self.call(async {
-            let (services, next_page_token, revision) = self
-                .page(&peer, kinds::SERVICE, scope, of, service::summary)
-                .await?;
-            Ok(pb::ListServicesResponse {
-                services,
-                next_page_token,
-                revision,
-            })
-        })
-        .await
-    }
-
-    async fn watch_services(
-        &self,
-        request: Request<pb::WatchServicesRequest>,
-    ) -> Answer<Self::WatchServicesStream> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        self.follow(
-            &peer,
-            kinds::SERVICE,
-            scope,
-            request.from_revision,
-            move |event| {
-                Ok(pb::WatchServicesResponse {
-                    r#type: convert::event_type(event.kind).into(),
-                    service: event.entry.as_ref().map(service::summary).transpose()?,
-                    revision: event.revision,
-                    ends_initial_events: event.kind == EventKind::Synced,
-                })
-            },
-        )
-        .await
-    }
-
-    async fn get_claim(&self, request: Request<pb::GetClaimRequest>) -> Answer<pb::GetClaimResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        self.call(async {
-            let entry = self
-                .one(
-                    &peer,
-                    kinds::PERSISTENT_VOLUME_CLAIM,
-                    request.namespace,
-                    request.name,
-                )
-                .await?;
-            Ok(pb::GetClaimResponse {
-                claim: Some(claim::summary(&entry)?),
-            })
-        })
-        .await
-    }
-
-    async fn list_claims(&self, request: Request<pb::ListClaimsRequest>) -> Answer<pb::ListClaimsResponse> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        let of = (request.page_size, request.page_token);
-        self.call(async {
-            let (claims, next_page_token, revision) = self
-                .page(&peer, kinds::PERSISTENT_VOLUME_CLAIM, scope, of, claim::summary)
-                .await?;
-            Ok(pb::ListClaimsResponse {
-                claims,
-                next_page_token,
-                revision,
-            })
-        })
-        .await
-    }
-
-    async fn watch_claims(
-        &self,
-        request: Request<pb::WatchClaimsRequest>,
-    ) -> Answer<Self::WatchClaimsStream> {
-        let (peer, request) = (convert::peer(&request), request.into_inner());
-        let scope = Scope {
-            namespace: request.namespace,
-            label_selector: request.label_selector,
-            ..Scope::default()
-        };
-        self.follow(
-            &peer,
-            kinds::PERSISTENT_VOLUME_CLAIM,
-            scope,
-            request.from_revision,
-            move |event| {
-                Ok(pb::WatchClaimsResponse {
-                    r#type: convert::event_type(event.kind).into(),
-                    claim: event.entry.as_ref().map(claim::summary).transpose()?,
-                    revision: event.revision,
-                    ends_initial_events: event.kind == EventKind::Synced,
-                })
-            },
-        )
-        .await
-    }
+/// A kind that does not depend on the request.
+fn always<T>(
+    resource: &'static Resource,
+    summary: fn(&Entry) -> Result<T, ApiError>,
+) -> Result<(&'static Resource, fn(&Entry) -> Result<T, ApiError>), ApiError> {
+    Ok((resource, summary))
 }
 
 /// An API time as the wire has it.

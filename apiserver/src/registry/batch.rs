@@ -30,6 +30,20 @@ impl Registry {
         writes: Vec<Write>,
         atomic: bool,
     ) -> Result<Vec<Result<Written, ApiError>>, ApiError> {
+        let writes = writes.into_iter().map(|write| (ctx.clone(), write)).collect();
+        self.batch_each(ctx, writes, atomic).await
+    }
+
+    /// As [`Registry::batch`], with a context for each write. All share what `ctx` gathers, from which theirs are made.
+    ///
+    /// # Errors
+    /// As [`Registry::batch`].
+    pub async fn batch_each(
+        &self,
+        ctx: &Context,
+        writes: Vec<(Context, Write)>,
+        atomic: bool,
+    ) -> Result<Vec<Result<Written, ApiError>>, ApiError> {
         if writes.len() > MAX_BATCH {
             let message = format!(
                 "a batch may carry at most {MAX_BATCH} writes, this one has {}",
@@ -58,7 +72,7 @@ impl Registry {
     async fn batch_round(
         &self,
         ctx: &Context,
-        writes: &[Write],
+        writes: &[(Context, Write)],
         results: &mut [Option<Result<Written, ApiError>>],
     ) -> bool {
         let overlay = Overlay::default();
@@ -66,7 +80,7 @@ impl Registry {
         let (mut places, mut plans, mut txns) = (Vec::new(), Vec::new(), Vec::new());
         let (mut seen, mut wanted) = (Vec::new(), 0);
         let mut is_left = false;
-        for (place, write) in writes
+        for (place, (own, write)) in writes
             .iter()
             .enumerate()
             .filter(|(place, _)| results[*place].is_none())
@@ -79,10 +93,10 @@ impl Registry {
             }
             if let Some(passage) = self.passage(write) {
                 busy.extend(key);
-                seen.push((place, write, passage));
+                seen.push((place, own, write, passage));
                 continue;
             }
-            match self.plan(ctx, write, &overlay) {
+            match self.plan(own, write, &overlay) {
                 Ok(Plan::Done(written)) => results[place] = Some(Ok(written)),
                 Ok(Plan::Ask(_)) => results[place] = Some(Err(unasked())),
                 // Known to the next round, which plans it anew.
@@ -104,8 +118,8 @@ impl Registry {
         }
         // Those that webhooks or policies want to see cannot share a commit: each waits for answers of its own.
         let mut waiting: Vec<BoxFuture<'_, _>> = Vec::with_capacity(seen.len());
-        for (place, write, passage) in seen {
-            let written = async move { (place, self.write_seen(ctx, write, passage).await) };
+        for (place, own, write, passage) in seen {
+            let written = async move { (place, self.write_seen(own, write, passage).await) };
             waiting.push(written.boxed());
         }
         let mut seen = futures::stream::iter(waiting).buffer_unordered(MAX_SEEN);
@@ -115,15 +129,20 @@ impl Registry {
         is_left
     }
 
-    async fn batch_atomic(&self, ctx: &Context, writes: &[Write]) -> Result<Vec<Written>, ApiError> {
-        let mut passages: Vec<Option<Passage>> = writes.iter().map(|write| self.passage(write)).collect();
+    async fn batch_atomic(
+        &self,
+        ctx: &Context,
+        writes: &[(Context, Write)],
+    ) -> Result<Vec<Written>, ApiError> {
+        let passages = writes.iter().map(|(_, write)| self.passage(write));
+        let mut passages: Vec<Option<Passage>> = passages.collect();
         // Every write may have to be asked about, and is planned anew after that.
         'attempt: for _ in 0..MAX_ATTEMPTS + writes.len() {
             let (mut txn, mut parts) = (Txn::default(), Vec::new());
             let mut overlay = Overlay::default();
-            for (write, passage) in writes.iter().zip(&mut passages) {
+            for ((own, write), passage) in writes.iter().zip(&mut passages) {
                 overlay.set_passage(passage.take());
-                let plan = self.plan(ctx, write, &overlay);
+                let plan = self.plan(own, write, &overlay);
                 *passage = overlay.take_passage();
                 match plan {
                     Err(error) => {
@@ -136,7 +155,7 @@ impl Registry {
                     Ok(Plan::Ask(question)) => {
                         self.release_all(&parts);
                         let passage = passage.as_mut().ok_or_else(unasked)?;
-                        self.ask(ctx, passage, *question).await?;
+                        self.ask(own, passage, *question).await?;
                         continue 'attempt;
                     }
                     Ok(Plan::Done(written)) => parts.push(Part::Done(written)),
@@ -150,7 +169,7 @@ impl Registry {
                     }
                 }
             }
-            let warnings = match self.judge_all(ctx, writes, &mut passages).await {
+            let warnings = match self.judge_all(writes, &mut passages).await {
                 Ok(warnings) => warnings,
                 Err(error) => {
                     self.release_all(&parts);
@@ -187,14 +206,13 @@ impl Registry {
     /// Has all that was planned judged; the warnings of each write.
     async fn judge_all(
         &self,
-        ctx: &Context,
-        writes: &[Write],
+        writes: &[(Context, Write)],
         passages: &mut [Option<Passage>],
     ) -> Result<Vec<Vec<String>>, ApiError> {
         let mut all = Vec::with_capacity(writes.len());
-        for (write, passage) in writes.iter().zip(passages) {
+        for ((own, write), passage) in writes.iter().zip(passages) {
             all.push(match passage {
-                Some(passage) => self.judge(ctx, write, passage).await?,
+                Some(passage) => self.judge(own, write, passage).await?,
                 None => Vec::new(),
             });
         }

@@ -25,7 +25,6 @@ mod version;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -42,7 +41,7 @@ use tokio::sync::Semaphore;
 pub(crate) use self::error::failure;
 pub(crate) use self::logs::{Nodes, authority};
 use self::objects::Verb;
-use self::openapi::OpenApi;
+pub use self::openapi::OpenApi;
 use self::path::Route;
 use self::query::Query;
 use crate::registry::Registry;
@@ -66,6 +65,8 @@ pub struct RestState {
     pub identity: Identity,
     /// Ends watches and followed logs.
     pub shutdown: Shutdown,
+    /// What describes the objects.
+    pub openapi: Arc<OpenApi>,
 }
 
 /// Serves the Kubernetes REST API. Requests must carry their [`Peer`] as an extension; health is served elsewhere.
@@ -83,9 +84,7 @@ struct Door {
     env: Env,
     shutdown: Shutdown,
     discovery: discovery::Kept,
-    openapi: OpenApi,
-    /// The kinds that OpenAPI describes.
-    described: AtomicU64,
+    openapi: Arc<OpenApi>,
     reads: Semaphore,
     writes: Semaphore,
 }
@@ -114,8 +113,8 @@ impl Door {
             env,
             identity,
             shutdown,
+            openapi,
         } = state;
-        let openapi = OpenApi::new(env.spawn);
         Self {
             registry,
             nodes: Nodes::new(env.clone(), identity),
@@ -123,7 +122,6 @@ impl Door {
             shutdown,
             discovery: discovery::Kept::default(),
             openapi,
-            described: AtomicU64::new(0),
             reads: Semaphore::new(MAX_READS),
             writes: Semaphore::new(MAX_WRITES),
         }
@@ -135,7 +133,7 @@ impl Door {
             route,
             Route::OpenApiV2 | Route::OpenApiV3 | Route::OpenApiV3Group { .. }
         ) {
-            self.describe_custom();
+            self.openapi.follow(&self.registry);
         }
         if route == Route::Version {
             return read_only(parts).map(|()| error::json(StatusCode::OK, version::body()));
@@ -177,19 +175,6 @@ impl Door {
                     .of(&self.registry.catalog().now())
                     .answer(&route, headers)
             }
-        }
-    }
-
-    /// Tells OpenAPI of the custom kinds, where they have changed since somebody asked.
-    fn describe_custom(&self) {
-        let generation = self.registry.catalog().now().generation();
-        if self.described.swap(generation, Ordering::AcqRel) != generation {
-            let schemas = self.registry.custom_schemas();
-            let kinds = schemas.into_iter().map(|(row, schema)| coracle_openapi::Kind {
-                schema: Some(schema),
-                ..coracle_openapi::Kind::from(row)
-            });
-            self.openapi.set_custom(kinds.collect());
         }
     }
 

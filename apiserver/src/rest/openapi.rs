@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
@@ -29,6 +30,7 @@ use serde_json::{Map, json};
 use super::discovery::{Document, digest};
 use super::error;
 use super::version::GIT_VERSION;
+use crate::registry::Registry;
 
 #[cfg(test)]
 mod tests;
@@ -57,8 +59,10 @@ static PROGRAM: LazyLock<String> = LazyLock::new(|| {
 /// A version of a group; the group is empty for the core group.
 type GroupVersion = (String, String);
 
-/// All documents of OpenAPI.
-pub(crate) struct OpenApi {
+/// All documents of OpenAPI, for both doors.
+pub struct OpenApi {
+    /// The kinds that are described, by the catalog's generation.
+    described: AtomicU64,
     spawn: Spawn,
     v2_protobuf: Document,
     catalog: Mutex<Arc<Catalog>>,
@@ -130,14 +134,45 @@ impl Kept {
 
 impl OpenApi {
     /// Describes the built-in kinds.
-    pub(crate) fn new(spawn: Spawn) -> Self {
+    #[must_use]
+    pub fn new(spawn: Spawn) -> Self {
         Self {
+            described: AtomicU64::new(0),
             spawn,
             v2_protobuf: Document::new(V2_BODY, V2_PROTOBUF),
             catalog: Mutex::new(Arc::new(Catalog::new(Vec::new()))),
             kept: Mutex::default(),
             making: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Describes the custom kinds that are served now, where they have changed since somebody asked.
+    pub(crate) fn follow(&self, registry: &Registry) {
+        let generation = registry.catalog().now().generation();
+        if self.described.swap(generation, Ordering::AcqRel) != generation {
+            let schemas = registry.custom_schemas();
+            let kinds = schemas.into_iter().map(|(row, schema)| Kind {
+                schema: Some(schema),
+                ..Kind::from(row)
+            });
+            self.set_custom(kinds.collect());
+        }
+    }
+
+    /// The document of a version of a group, as text; `None` where there is no such version.
+    ///
+    /// # Errors
+    /// An internal error, where the document cannot be made.
+    pub(crate) async fn group(&self, group: &str, version: &str) -> Result<Option<Vec<u8>>, ApiError> {
+        let catalog = Arc::clone(&self.catalog.lock());
+        let place = (group.to_owned(), version.to_owned());
+        let Some(hash) = catalog.groups.get(&place).map(|group| group.hash.clone()) else {
+            return Ok(None);
+        };
+        let document = self
+            .document(&hash, move || group_document(&catalog, &place))
+            .await?;
+        decompress(&document).map(Some).map_err(ApiError::internal)
     }
 
     /// Describes these custom kinds beside the built-in ones, in the place of those before.
@@ -212,10 +247,7 @@ impl OpenApi {
             );
             return Ok(Some(response));
         }
-        let make = move || {
-            let kinds = catalog.groups.get(&place).map_or(&[][..], |group| &group.kinds);
-            coracle_openapi::v3(&place.0, &place.1, kinds, GIT_VERSION)
-        };
+        let make = move || group_document(&catalog, &place);
         let mut response = self.answer(&present, headers, make).await?;
         if hash.is_some() {
             // The URL changes whenever the document does.
@@ -272,6 +304,11 @@ impl OpenApi {
         self.kept.lock().insert(hash, document.clone());
         Ok(document)
     }
+}
+
+fn group_document(catalog: &Catalog, place: &GroupVersion) -> String {
+    let kinds = catalog.groups.get(place).map_or(&[][..], |group| &group.kinds);
+    coracle_openapi::v3(&place.0, &place.1, kinds, GIT_VERSION)
 }
 
 /// `api/v1`, or `apis/apps/v1`.

@@ -147,6 +147,7 @@ impl ObjectApi for GrpcClient {
                 .await
                 .map(|r| r.into_inner().object),
             Operation::Patch(request) => service.patch(timed(request)).await.map(|r| r.into_inner().object),
+            Operation::Apply(request) => service.apply(timed(request)).await.map(|r| r.into_inner().object),
             Operation::Delete(request) => service
                 .delete(timed(request))
                 .await

@@ -9,7 +9,7 @@ use tonic_types::StatusExt;
 use super::Server;
 use crate::testing;
 
-fn object(api_version: &str, kind: &str, body: &Value) -> Option<pb::Object> {
+pub(super) fn object(api_version: &str, kind: &str, body: &Value) -> Option<pb::Object> {
     Some(pb::Object {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),
@@ -19,14 +19,14 @@ fn object(api_version: &str, kind: &str, body: &Value) -> Option<pb::Object> {
     })
 }
 
-fn create(kind: &str, body: &Value) -> pb::CreateRequest {
+pub(super) fn create(kind: &str, body: &Value) -> pb::CreateRequest {
     pb::CreateRequest {
         object: object("v1", kind, body),
         ..pb::CreateRequest::default()
     }
 }
 
-fn get(kind: &str, name: &str) -> pb::GetRequest {
+pub(super) fn get(kind: &str, name: &str) -> pb::GetRequest {
     pb::GetRequest {
         kind: kind.to_owned(),
         name: name.to_owned(),
@@ -359,6 +359,7 @@ async fn custom_resources_are_like_any_other() {
     }
     let request = pb::DiscoverRequest {
         kind: "gizmos".to_owned(),
+        with_schemas: false,
     };
     let found = objects.discover(request).await.unwrap().into_inner().resources;
     assert_eq!(found[0].short_names, ["gz"]);

@@ -81,8 +81,10 @@ impl Client {
         let registry = Arc::new(registry.unwrap());
         let modes = vec![crate::Mode::AlwaysAllow];
         let auth = crate::auth::Auth::open(&registry, modes, crate::InFlight::default(), None, &env).unwrap();
+        let openapi = Arc::new(OpenApi::new(env.spawn));
         let state = RestState {
             registry,
+            openapi,
             env,
             identity: Identity::simulated("system:apiserver", &["system:masters"]),
             shutdown: Shutdown::new(),
