@@ -13,6 +13,7 @@ mod health;
 mod metrics;
 pub mod registry;
 pub mod rest;
+mod rotation;
 mod run;
 mod sealing;
 mod seed;

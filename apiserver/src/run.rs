@@ -17,6 +17,7 @@ use crate::{
     metrics::Metrics,
     registry::{self, Gate, Registry},
     rest::{self, RestState},
+    rotation::Rotation,
     sealing, seed, sweeper,
 };
 
@@ -94,7 +95,9 @@ pub async fn run_over(
     env.spawn.task("custom-resource-definitions", tending);
     let nodes = rest::Nodes::new(env.clone(), identity.clone());
     registry.reach_services_through(Arc::new(ServiceBackends::new(&registry, nodes, &env)));
-    if config.new_seal_key {
+    registry.ask_rights_of(Arc::clone(&auth) as _);
+    // More than one key: one was replaced, and perhaps not everything is sealed anew yet.
+    if registry.seal_keys() > 1 {
         env.spawn.task("reseal", reseal(Arc::clone(&registry)));
     }
     let limits = config.limits.clone();
@@ -109,7 +112,8 @@ pub async fn run_over(
 /// Seals all Secrets with the newest key.
 async fn reseal(registry: Arc<Registry>) {
     match registry.reseal().await {
-        Ok(secrets) => tracing::info!(secrets, "sealed with a new key"),
+        Ok(0) => {}
+        Ok(secrets) => tracing::info!(secrets, "sealed Secrets with the newest key"),
         Err(error) => tracing::error!(%error, "seal Secrets with a new key: the old one still opens them"),
     }
 }
@@ -129,12 +133,15 @@ fn router(
     } else {
         "memory"
     };
+    let openapi = Arc::new(rest::OpenApi::new(env.spawn));
     let door = Door {
         registry: Arc::clone(&registry),
         auth: Arc::clone(&auth),
         env: env.clone(),
         shutdown: shutdown.clone(),
+        openapi: Arc::clone(&openapi),
         config: Arc::new(DoorConfig {
+            rotation: Rotation::new(config.data_dir.clone(), env),
             authority: config.authority,
             tokens: config.bootstrap_tokens,
             engine,
@@ -146,6 +153,7 @@ fn router(
         env: env.clone(),
         identity: identity.clone(),
         shutdown: shutdown.clone(),
+        openapi,
     });
     let doors = door
         .router()

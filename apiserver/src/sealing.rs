@@ -1,6 +1,7 @@
 //! The key that seals Secrets in the store: a file of mode 0600 beside it, made at first start.
 //!
-//! One line a key, `ID HEX`; the first seals, all of them open, so a key is replaced by putting another line above it.
+//! One line a key, `ID HEX`; the first seals, all of them open, so a key is replaced by putting another line above it,
+//! and forgotten by taking its line away once nothing is sealed with it any more ([`crate::rotation`]).
 
 use std::{fmt::Write, fs, path::Path, sync::Arc};
 
@@ -47,11 +48,12 @@ pub fn codec(dir: Option<&Path>, random: &Random) -> Result<RecordCodec, Error> 
     Ok(RecordCodec::new(&keys, source(random)))
 }
 
-/// Puts a new key above those in `dir`: it seals from the next start on, and the others still open what they sealed.
+/// Puts a new key above those in `dir`, and answers all: it seals from now on, and the others still open what they
+/// sealed.
 ///
 /// # Errors
 /// [`Error`].
-pub fn add_key(dir: &Path, random: &Random) -> Result<(), Error> {
+pub fn add_key(dir: &Path, random: &Random) -> Result<Vec<SealKey>, Error> {
     let path = dir.join(FILE);
     let present = load_or_create(&path, random)?;
     let newest = present.iter().map(|key| key.id).max().unwrap_or_default();
@@ -59,8 +61,26 @@ pub fn add_key(dir: &Path, random: &Random) -> Result<(), Error> {
         id: newest + 1,
         ..new_key(random)
     };
-    let lines: String = std::iter::once(&key).chain(&present).map(line).collect();
-    Ok(pki::write_private(&path, lines.as_bytes())?)
+    let keys: Vec<SealKey> = std::iter::once(key).chain(present).collect();
+    write(&path, &keys)?;
+    Ok(keys)
+}
+
+/// Takes all keys in `dir` away but the one that seals, and answers it.
+///
+/// # Errors
+/// [`Error`].
+pub fn drop_old_keys(dir: &Path, random: &Random) -> Result<Vec<SealKey>, Error> {
+    let path = dir.join(FILE);
+    let mut keys = load_or_create(&path, random)?;
+    keys.truncate(1);
+    write(&path, &keys)?;
+    Ok(keys)
+}
+
+fn write(path: &Path, keys: &[SealKey]) -> Result<(), Error> {
+    let lines: String = keys.iter().map(line).collect();
+    Ok(pki::write_private(path, lines.as_bytes())?)
 }
 
 /// The injected randomness in the form that the store takes.
@@ -150,6 +170,9 @@ mod tests {
         let added = fs::read_to_string(dir.join(FILE)).unwrap();
         assert!(added.starts_with("2 ") && added.ends_with(&kept), "{added}");
         codec(Some(&dir), &random).unwrap();
+        drop_old_keys(&dir, &random).unwrap();
+        let left = fs::read_to_string(dir.join(FILE)).unwrap();
+        assert_eq!(added, format!("{left}{kept}"));
         fs::write(dir.join(FILE), "1 zz\n").unwrap();
         assert!(matches!(
             codec(Some(&dir), &random),

@@ -37,6 +37,8 @@ pub enum Command {
     Stop(Signal),
     /// Let a frozen process go on (SIGCONT).
     Cont(Signal),
+    /// Replace the key that seals Secrets in the store.
+    SealKey(SealKey),
     /// Open the web console: print, or open in a browser, a link that signs in once.
     Dashboard(Dashboard),
     /// Fetch a URL, as a small curl.
@@ -266,6 +268,25 @@ pub struct Signal {
     /// In a container: the container's own process.
     #[arg(long = "self", id = "self_", conflicts_with = "process")]
     pub own: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SealKey {
+    #[command(flatten)]
+    pub cluster: Name,
+    /// The apiserver's address, HOST:PORT; by default the one the cluster listens on.
+    #[arg(long, value_name = "ADDR")]
+    pub server: Option<String>,
+    #[command(subcommand)]
+    pub action: SealKeyAction,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum SealKeyAction {
+    /// Seal Secrets with a new key from now on, and those that exist anew. Older keys are kept.
+    Rotate,
+    /// Forget all keys but the newest, with the history that only they open.
+    Drop,
 }
 
 #[derive(Clone, Debug, Args)]

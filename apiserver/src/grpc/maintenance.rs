@@ -50,4 +50,30 @@ impl MaintenanceService for Door {
         })
         .await
     }
+
+    async fn rotate_seal_key(
+        &self,
+        _request: Request<pb::RotateSealKeyRequest>,
+    ) -> Result<Response<pb::RotateSealKeyResponse>, Status> {
+        self.call(async {
+            let rotated = self.config.rotation.rotate(&self.registry).await?;
+            Ok(pb::RotateSealKeyResponse {
+                key_id: rotated.key_id,
+                resealed: i64::try_from(rotated.resealed).unwrap_or(i64::MAX),
+            })
+        })
+        .await
+    }
+
+    async fn drop_old_seal_keys(
+        &self,
+        _request: Request<pb::DropOldSealKeysRequest>,
+    ) -> Result<Response<pb::DropOldSealKeysResponse>, Status> {
+        self.call(async {
+            let dropped = self.config.rotation.drop_old(&self.registry).await?;
+            let dropped = i64::try_from(dropped).unwrap_or(i64::MAX);
+            Ok(pb::DropOldSealKeysResponse { dropped })
+        })
+        .await
+    }
 }

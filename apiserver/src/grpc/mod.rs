@@ -2,6 +2,7 @@
 //!
 //! A thin door: conversion, a call of the registry, conversion. Errors are mapped in [`error`] and nowhere else.
 
+mod batches;
 mod bootstrap;
 mod convert;
 pub(crate) mod error;
@@ -21,7 +22,7 @@ use coracle_proto::v1::{
 use coracle_service::{Env, Shutdown, pki::Authority};
 use tonic::service::Routes;
 
-use crate::{auth::Auth, config::BootstrapToken, registry::Registry};
+use crate::{auth::Auth, config::BootstrapToken, registry::Registry, rest::OpenApi, rotation::Rotation};
 
 /// The largest message that is read, and the largest that is written.
 const MAX_REQUEST_BYTES: usize = 16 << 20;
@@ -36,6 +37,7 @@ pub(crate) struct Door {
     pub auth: Arc<Auth>,
     pub env: Env,
     pub shutdown: Shutdown,
+    pub openapi: Arc<OpenApi>,
     pub config: Arc<DoorConfig>,
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct DoorConfig {
     pub tokens: Vec<BootstrapToken>,
     /// `sled` or `memory`.
     pub engine: &'static str,
+    /// Who replaces the key that seals.
+    pub rotation: Rotation,
 }
 
 impl Door {

@@ -1,7 +1,9 @@
 //! The whole server over a real loopback port with real certificates: joining, the calls, errors, watches, the end.
 
+mod batches;
 mod calls;
 mod joining;
+mod sealing;
 
 use std::{
     io,

@@ -16,6 +16,7 @@ use super::{
     addresses::Reservation,
     convert,
     passage::Question,
+    reseal::Using,
     strategy::{self, Behaviour},
 };
 
@@ -47,6 +48,8 @@ pub(super) struct Pending {
     /// What its other operations change.
     others: Vec<(Key, Arc<Attributes>)>,
     pub reserved: Reserved,
+    /// Held by those that hold sealed values, until they are stored.
+    using: Vec<Using>,
 }
 
 /// What a plan holds for itself until its outcome is known.
@@ -171,6 +174,7 @@ impl Registry {
             }
             _ => None,
         };
+        let using = behaviour.is_secret().then(|| self.seals.enter());
         let value = self.encode_value(behaviour, canonical, &attributes)?;
         let (conditions, meanings) = self.conditions(ctx, overlay, &target, &key, &change);
         let attachment: coracle_store::Attachment = Arc::clone(&attributes) as _;
@@ -205,6 +209,7 @@ impl Registry {
             },
             others: Vec::new(),
             reserved: Reserved::default(),
+            using: using.into_iter().collect(),
         })))
     }
 
@@ -230,6 +235,7 @@ impl Registry {
             pending.txn.ops.extend(other.txn.ops);
             pending.meanings.extend(other.meanings);
             pending.others.push((other.reply.key, other.reply.attributes));
+            pending.using.extend(other.using);
         }
         Ok(Plan::Commit(pending))
     }

@@ -20,7 +20,9 @@ use crate::record::RecordCodec;
 use crate::recover::{Recovered, Surroundings, recover};
 use crate::state::{State, StoreConfig};
 use crate::store::{MAX_GROUP_BYTES, MAX_GROUP_TXNS, Publisher, Store, check_limits};
-use crate::types::{BoxFuture, Change, Committed, ReadError, Revision, StoreStatus, Stored, Txn, TxnError};
+use crate::types::{
+    BoxFuture, Change, Committed, Key, ReadError, Revision, StoreStatus, Stored, Txn, TxnError,
+};
 use crate::writer::{Outcome, Request};
 
 /// Requests that wait for the writer; the next caller waits for a place.
@@ -200,6 +202,10 @@ impl Store for DurableStore {
 
     fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, ReadError> {
         read::changes(&self.state.index, self.state.as_ref(), after, limit)
+    }
+
+    fn sealed(&self, prefix: &str) -> Result<Vec<(Key, u32)>, ReadError> {
+        read::sealed(&self.state.index, self.state.as_ref(), prefix)
     }
 
     fn subscribe(&self, publisher: Arc<dyn Publisher>) -> Revision {

@@ -15,6 +15,7 @@ use crate::index::{HistoryLimits, Index, NewVersion};
 use crate::judge::{Entry, judge};
 use crate::publish::{acknowledge, published};
 use crate::read::{self, Values};
+use crate::record;
 use crate::store::{MAX_GROUP_TXNS, Publisher, Store};
 use crate::types::{
     BoxFuture, Change, Committed, Fence, Key, Published, ReadError, Revision, StoreStatus, Stored, Txn,
@@ -74,6 +75,7 @@ struct KeptValue {
     deleted: bool,
     fence: Option<Fence>,
     bytes: usize,
+    sealed_by: Option<u32>,
     json: Bytes,
 }
 
@@ -130,6 +132,7 @@ impl KeptValue {
             deleted,
             fence,
             bytes,
+            sealed_by: _,
             json: _,
         } = self;
         NewVersion {
@@ -193,6 +196,7 @@ impl Shared {
                 deleted: entry.deleted,
                 fence: entry.fence.clone(),
                 bytes: entry.value.record.len(),
+                sealed_by: record::sealed_by(&entry.value.record),
                 json: published.json.clone(),
             };
             index.insert(&value.version(entry.revision, at_s));
@@ -222,6 +226,14 @@ impl Shared {
 impl Values for RwLock<Kept> {
     fn json(&self, revision: Revision) -> Result<Option<Bytes>, ReadError> {
         Ok(self.read().values.get(&revision).map(|value| value.json.clone()))
+    }
+
+    fn sealed_by(&self, revision: Revision) -> Result<Option<u32>, ReadError> {
+        Ok(self
+            .read()
+            .values
+            .get(&revision)
+            .and_then(|value| value.sealed_by))
     }
 }
 
@@ -282,6 +294,10 @@ impl Store for MemoryStore {
 
     fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, ReadError> {
         read::changes(&self.shared.index, &self.shared.values, after, limit)
+    }
+
+    fn sealed(&self, prefix: &str) -> Result<Vec<(Key, u32)>, ReadError> {
+        read::sealed(&self.shared.index, &self.shared.values, prefix)
     }
 
     fn subscribe(&self, publisher: Arc<dyn Publisher>) -> Revision {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::index::Index;
-use crate::types::{Change, ReadError, Revision, Stored};
+use crate::types::{Change, Key, ReadError, Revision, Stored};
 
 /// Keys taken from the index under one lock.
 const RANGE_CHUNK: usize = 512;
@@ -17,6 +17,35 @@ const RANGE_CHUNK: usize = 512;
 pub(crate) trait Values {
     /// The JSON with the revision spliced in, `None` when there is no value of that revision (any more).
     fn json(&self, revision: Revision) -> Result<Option<Bytes>, ReadError>;
+
+    /// The id of the key that sealed the value of a revision, `None` when it is not sealed or not there.
+    fn sealed_by(&self, revision: Revision) -> Result<Option<u32>, ReadError>;
+}
+
+/// The sealed ones among the latest values under a prefix. One that is replaced meanwhile may be left out.
+pub(crate) fn sealed(
+    index: &RwLock<Index>,
+    values: &dyn Values,
+    prefix: &str,
+) -> Result<Vec<(Key, u32)>, ReadError> {
+    let mut found = Vec::new();
+    let mut after: Option<Key> = None;
+    loop {
+        let keys = {
+            let index = index.read();
+            index.range(prefix, after.as_deref(), RANGE_CHUNK, index.latest())
+        };
+        let last = keys.len() < RANGE_CHUNK;
+        for (key, revision) in keys {
+            if let Some(id) = values.sealed_by(revision)? {
+                found.push((key.clone(), id));
+            }
+            after = Some(key);
+        }
+        if last {
+            return Ok(found);
+        }
+    }
 }
 
 pub(crate) fn get(

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use parking_lot::RwLock;
 
 use crate::types::Encoded;
 
@@ -93,20 +94,29 @@ pub struct RecordCodec {
 }
 
 struct Inner {
-    ciphers: Vec<(u32, XChaCha20Poly1305)>,
+    ciphers: RwLock<Vec<(u32, XChaCha20Poly1305)>>,
     random: RandomSource,
 }
 
 impl RecordCodec {
     /// A codec that seals with the first of `keys` and opens with any of them.
     pub fn new(keys: &[SealKey], random: RandomSource) -> RecordCodec {
-        let ciphers = keys
-            .iter()
-            .map(|key| (key.id, XChaCha20Poly1305::new(&key.bytes.into())))
-            .collect();
         RecordCodec {
-            inner: Arc::new(Inner { ciphers, random }),
+            inner: Arc::new(Inner {
+                ciphers: RwLock::new(ciphers(keys)),
+                random,
+            }),
         }
+    }
+
+    /// From now on seals with the first of `keys` and opens with any of them, in all clones.
+    pub fn set_keys(&self, keys: &[SealKey]) {
+        *self.inner.ciphers.write() = ciphers(keys);
+    }
+
+    /// The ids of the keys, the one that seals first.
+    pub fn key_ids(&self) -> Vec<u32> {
+        self.inner.ciphers.read().iter().map(|(id, _)| *id).collect()
     }
 
     /// A codec without keys: it refuses to seal.
@@ -136,8 +146,8 @@ impl RecordCodec {
         let (key_id, cipher) = match seal {
             Seal::None => (0, None),
             Seal::Aead { .. } => {
-                let (id, cipher) = self.inner.ciphers.first().ok_or(RecordError::NoKey)?;
-                (*id, Some(cipher))
+                let (id, cipher) = self.sealing_key().ok_or(RecordError::NoKey)?;
+                (id, Some(cipher))
             }
         };
         let flags = u8::from(shrunk) * FLAG_COMPRESSED + u8::from(cipher.is_some()) * FLAG_SEALED;
@@ -148,7 +158,7 @@ impl RecordCodec {
         record.extend_from_slice(&(json.len() as u32).to_le_bytes());
         record.extend_from_slice(&[0; 4]);
         match (seal, cipher) {
-            (Seal::Aead { uid }, Some(cipher)) => self.seal_body(&mut record, cipher, uid, body)?,
+            (Seal::Aead { uid }, Some(cipher)) => self.seal_body(&mut record, &cipher, uid, body)?,
             _ => record.extend_from_slice(body),
         }
         let crc = record_crc(&record);
@@ -158,6 +168,10 @@ impl RecordCodec {
             splice_at,
             record: record.into(),
         })
+    }
+
+    fn sealing_key(&self) -> Option<(u32, XChaCha20Poly1305)> {
+        self.inner.ciphers.read().first().cloned()
     }
 
     fn seal_body(
@@ -212,12 +226,11 @@ impl RecordCodec {
 
     fn open_body(&self, header: &[u8], key_id: u32, body: &[u8]) -> Result<Vec<u8>, RecordError> {
         let cut = || RecordError::Damaged("its seal is cut short");
-        let cipher = self
-            .inner
-            .ciphers
-            .iter()
-            .find(|(id, _)| *id == key_id)
-            .ok_or(RecordError::UnknownKey(key_id))?;
+        let cipher = {
+            let ciphers = self.inner.ciphers.read();
+            let found = ciphers.iter().find(|(id, _)| *id == key_id);
+            found.cloned().ok_or(RecordError::UnknownKey(key_id))?
+        };
         let (uid_len, rest) = body.split_first().ok_or_else(cut)?;
         let (uid, rest) = rest.split_at_checked(usize::from(*uid_len)).ok_or_else(cut)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES).ok_or_else(cut)?;
@@ -233,6 +246,18 @@ impl RecordCodec {
             )
             .map_err(|_| RecordError::BrokenSeal)
     }
+}
+
+fn ciphers(keys: &[SealKey]) -> Vec<(u32, XChaCha20Poly1305)> {
+    keys.iter()
+        .map(|key| (key.id, XChaCha20Poly1305::new(&key.bytes.into())))
+        .collect()
+}
+
+/// The id of the key that sealed a record; `None` where it is not sealed.
+pub(crate) fn sealed_by(record: &[u8]) -> Option<u32> {
+    let is_sealed = record.len() >= HEADER_BYTES && record[1] & FLAG_SEALED != 0;
+    is_sealed.then(|| u32_at(record, 2))
 }
 
 /// Checks a record's format and CRC without opening it: what the audit at open does.

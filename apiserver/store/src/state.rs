@@ -22,7 +22,7 @@ use crate::journal::Ledger;
 use crate::judge::Entry;
 use crate::overlay::{Overlay, Waiting};
 use crate::read::Values;
-use crate::record::RecordCodec;
+use crate::record::{self, RecordCodec};
 use crate::splice::splice;
 use crate::store::Publisher;
 use crate::types::{Published, ReadError, Revision, StoreStatus, TxnError};
@@ -268,6 +268,23 @@ fn waiting(entry: &Entry, published: &Published) -> Waiting {
     }
 }
 
+impl State {
+    /// The entry of a revision that is not in the backlog any more.
+    fn applied_entry(&self, revision: Revision) -> Result<Option<RawEntry>, ReadError> {
+        let damaged = |detail: String| ReadError::Damaged { revision, detail };
+        let base = self
+            .open_base()
+            .ok_or_else(|| damaged("the store is shut down".to_owned()))?;
+        let Some(bytes) = base.get(revision).map_err(|error| damaged(error.to_string()))? else {
+            return Ok(None);
+        };
+        let entry = RawEntry::decode(&mut Bytes::from(bytes));
+        entry
+            .map(Some)
+            .ok_or_else(|| damaged("the stored entry is not one".to_owned()))
+    }
+}
+
 impl Values for State {
     fn json(&self, revision: Revision) -> Result<Option<Bytes>, ReadError> {
         let waiting = self.overlay.read().get(revision).cloned();
@@ -277,15 +294,18 @@ impl Values for State {
                 None => self.decode(revision, &waiting.entry.record).map(Some),
             };
         }
-        let damaged = |detail: String| ReadError::Damaged { revision, detail };
-        let base = self
-            .open_base()
-            .ok_or_else(|| damaged("the store is shut down".to_owned()))?;
-        let Some(bytes) = base.get(revision).map_err(|error| damaged(error.to_string()))? else {
-            return Ok(None);
+        let entry = self.applied_entry(revision)?;
+        entry
+            .map(|entry| self.decode(revision, &entry.record))
+            .transpose()
+    }
+
+    fn sealed_by(&self, revision: Revision) -> Result<Option<u32>, ReadError> {
+        let waiting = self.overlay.read().get(revision).cloned();
+        let entry = match waiting {
+            Some(waiting) => Some(waiting.entry),
+            None => self.applied_entry(revision)?,
         };
-        let entry = RawEntry::decode(&mut Bytes::from(bytes));
-        let entry = entry.ok_or_else(|| damaged("the stored entry is not one".to_owned()))?;
-        self.decode(revision, &entry.record).map(Some)
+        Ok(entry.and_then(|entry| record::sealed_by(&entry.record)))
     }
 }

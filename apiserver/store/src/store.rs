@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use crate::types::{
-    BoxFuture, Change, Committed, Op, Published, ReadError, Revision, StoreStatus, Stored, Txn, TxnError,
+    BoxFuture, Change, Committed, Key, Op, Published, ReadError, Revision, StoreStatus, Stored, Txn, TxnError,
 };
 
 /// Most transactions in one group: one journal frame, one sync.
@@ -55,6 +55,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// At most `limit` changes after a revision, in order, without a gap.
     fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, ReadError>;
+
+    /// The sealed ones among the latest values whose keys start with `prefix`, with the id of the key that sealed each;
+    /// in key order.
+    fn sealed(&self, prefix: &str) -> Result<Vec<(Key, u32)>, ReadError>;
 
     /// Installs the one publisher, replacing an earlier one. Every revision above the returned one is
     /// handed to it; what is at or below, it reads with [`Store::range`] at the returned revision.

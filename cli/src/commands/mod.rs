@@ -8,6 +8,7 @@ mod fetch;
 mod healthz;
 mod node;
 mod run;
+mod seal_key;
 mod signal;
 mod status;
 mod supervise;
@@ -39,6 +40,7 @@ pub async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Kill(args) => signal::run(&args, Signal::KILL).await?,
         Command::Stop(args) => signal::run(&args, Signal::STOP).await?,
         Command::Cont(args) => signal::run(&args, Signal::CONT).await?,
+        Command::SealKey(args) => seal_key::run(&args).await?,
         Command::Dashboard(args) => dashboard::run(&args).await?,
         Command::Fetch(args) => return fetch::run(args).await,
         Command::Dns(args) => return dns::run(args).await,

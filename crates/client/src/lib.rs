@@ -8,6 +8,7 @@ mod convert;
 pub mod error;
 mod grpc;
 pub mod join;
+pub mod maintenance;
 pub mod object_api;
 pub mod volume;
 
