@@ -5,21 +5,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, ensure};
-use coracle_api::kinds;
-use coracle_client::{BatchOptions, ObjectApi, Write, maintenance::Maintenance};
 use coracle_service::{Env, Random};
-use coracle_testing::eventually;
 use coracle_tests::{
-    base64,
     lone::{Apiserver, Folder, copy, coracle},
     register, rounds,
     seed::seeded,
 };
-use serde_json::json;
 
 /// Registers that are acknowledged before anything is damaged.
 const REGISTERS: u64 = 40;
@@ -264,105 +258,4 @@ async fn two_apiservers_do_not_share_a_directory() -> anyhow::Result<()> {
         .await
         .context("the first goes on")?;
     first.end().await
-}
-
-/// Secrets that are sealed anew when the key is replaced: enough that it takes a while.
-const SECRETS: usize = 300;
-
-/// The ids of the keys in a data directory, the one that seals first.
-fn key_ids(dir: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(dir.join("secrets.key")).unwrap_or_default();
-    let ids = text
-        .lines()
-        .filter_map(|line| line.split(' ').next()?.parse().ok());
-    ids.collect()
-}
-
-/// Fails unless every Secret is there and is what it was.
-async fn check_secrets(apiserver: &Apiserver, env: &Env) -> anyhow::Result<()> {
-    let access = apiserver.access(env)?;
-    let path = "/api/v1/namespaces/default/secrets?labelSelector=sealed";
-    let list = access.rest("GET", path, None).await?.json();
-    let found: Vec<(&str, &str)> = list["items"]
-        .as_array()
-        .context("read the list of Secrets")?
-        .iter()
-        .filter_map(|own| Some((own["metadata"]["name"].as_str()?, own["data"]["key"].as_str()?)))
-        .collect();
-    ensure!(
-        found.len() == SECRETS,
-        "{} of {SECRETS} Secrets are left",
-        found.len()
-    );
-    for (name, value) in found {
-        ensure!(value == base64(name.as_bytes()), "{name} holds {value}");
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn replacing_the_seal_key_survives_a_kill() -> anyhow::Result<()> {
-    let (env, folder) = (Env::host(), Folder::new(&Env::host())?);
-    let dir = folder.path();
-    let apiserver = Apiserver::start(&env, dir).await?;
-    let access = apiserver.access(&env)?;
-    let create = |name: String| Write::Create {
-        resource: kinds::SECRET,
-        namespace: "default".to_owned(),
-        subresource: "",
-        json: json!({
-            "apiVersion": "v1", "kind": "Secret", "stringData": {"key": name},
-            "metadata": {"name": name, "labels": {"sealed": "yes"}},
-        })
-        .to_string()
-        .into(),
-        name,
-    };
-    let secrets = (0..SECRETS).map(|index| create(format!("s-{index}"))).collect();
-    for outcome in access.client()?.batch(secrets, &BatchOptions::default()).await? {
-        outcome?;
-    }
-    // Killed as soon as the new key is on disk, while Secrets are still sealed anew one by one.
-    let maintenance =
-        Maintenance::new(&access.server, &env, &access.identity()).map_err(anyhow::Error::msg)?;
-    let rotating = tokio::spawn(async move { maintenance.rotate_seal_key().await });
-    while key_ids(dir) != [2, 1] {
-        tokio::task::yield_now().await;
-    }
-    apiserver.kill().await?;
-    ensure!(
-        rotating.await?.is_err(),
-        "it was done before the kill: nothing was tried"
-    );
-
-    let apiserver = Apiserver::start(&env, dir).await?;
-    check_secrets(&apiserver, &env).await?;
-    let (text, server) = (dir.display().to_string(), apiserver.access(&env)?.server);
-    let seal_key = async |action: &str| {
-        coracle(
-            &env,
-            &["seal-key", "--data-dir", &text, "--server", &server, action],
-        )
-        .await
-    };
-    // It goes on by itself; the old key stays for as long as anything is sealed with it.
-    eventually("the old key to be droppable", Duration::from_secs(60), || async {
-        let output = seal_key("drop").await?;
-        ensure!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
-    })
-    .await?;
-    ensure!(key_ids(dir) == [2], "keys {:?} are left", key_ids(dir));
-    let output = seal_key("rotate").await?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(said.starts_with("Key 3 seals Secrets now; "), "{said}{output:?}");
-    check_secrets(&apiserver, &env).await?;
-    apiserver.end().await?;
-    let apiserver = Apiserver::start(&env, dir).await?;
-    check_secrets(&apiserver, &env).await?;
-    apiserver.end().await
 }
