@@ -220,11 +220,14 @@ summaries! {
     }
 }
 
+/// What makes the summary of an object.
+type Summary<T> = fn(&Entry) -> Result<T, ApiError>;
+
 /// A kind that does not depend on the request.
 fn always<T>(
     resource: &'static Resource,
-    summary: fn(&Entry) -> Result<T, ApiError>,
-) -> Result<(&'static Resource, fn(&Entry) -> Result<T, ApiError>), ApiError> {
+    summary: Summary<T>,
+) -> Result<(&'static Resource, Summary<T>), ApiError> {
     Ok((resource, summary))
 }
 
