@@ -22,8 +22,9 @@ use tokio::{
 
 /// Good clients at a time, through either door by turns.
 const GOOD: usize = 4;
-/// What the good ones wait at most, 99 times of 100.
-const P99: Duration = Duration::from_secs(1);
+/// What the good ones wait at most, 99 times of 100, in seconds: on a machine that others use too, where starving is
+/// told from slowness, and in the long form, which has the machine to itself.
+const P99: (usize, usize) = (10, 1);
 /// A good client's breath between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How much more memory an attack may cost.
@@ -86,7 +87,8 @@ impl Good {
             times.len(),
             times[times.len() / 2]
         );
-        ensure!(p99 < P99, "p99 of good clients during {attack} is {p99:?}");
+        let limit = Duration::from_secs(rounds(P99.0, P99.1) as u64);
+        ensure!(p99 < limit, "p99 of good clients during {attack} is {p99:?}");
         Ok(())
     }
 }
