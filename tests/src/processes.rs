@@ -28,6 +28,14 @@ pub fn memory(pid: u32) -> anyhow::Result<(u64, u64)> {
     Ok((field("VmRSS")?, field("VmHWM")?))
 }
 
+/// Whether a process is there: running, sleeping or stopped, but not a zombie.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| !state.trim_start().starts_with(['Z', 'X']))
+}
+
 /// Every address that a process listens on for TCP.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, ensure};
 use coracle_testing::{Cluster, eventually};
-use coracle_tests::{example, get, is_ready, pods, skip_without_kubectl};
+use coracle_tests::{example, get, is_ready, pods, processes, skip_without_kubectl};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -198,4 +198,24 @@ async fn nodes_join_and_leave() -> anyhow::Result<()> {
     let nodes = cluster.kubectl(&["get", "nodes", "--no-headers"]).await?;
     ensure!(nodes.lines().count() == 3, "nodes:\n{nodes}");
     cluster.stop().await
+}
+
+/// Whoever stays behind holds addresses that the next cluster believes to be free: a stopped process never takes a
+/// signal that can wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_supervisor_leaves_nobody_behind() -> anyhow::Result<()> {
+    let cluster = Cluster::start().await?;
+    let processes = cluster.processes().await?;
+    cluster.run(&["stop", "node-1"]).await?;
+    // This kills the supervisor, and nobody else.
+    drop(cluster);
+    eventually("every process to end", PATIENCE, || async {
+        let alive = processes
+            .iter()
+            .filter(|process| processes::is_alive(process.pid));
+        let alive: Vec<&str> = alive.map(|process| &*process.name).collect();
+        ensure!(alive.is_empty(), "{alive:?} are still there");
+        Ok(())
+    })
+    .await
 }

@@ -91,7 +91,12 @@ async fn settled(api: &GrpcClient, nodes: &[&str]) -> anyhow::Result<()> {
 
 async fn cluster() -> anyhow::Result<(Cluster, Access)> {
     let grace = format!("controller-manager.node-monitor-grace-period={}", GRACE.as_secs());
-    let set = vec![grace, format!("node.lease-renew-interval={RENEW}")];
+    let set = vec![
+        grace,
+        format!("node.lease-renew-interval={RENEW}"),
+        // Nodes are not Ready when they join, and each has its turn for the taint that goes with that: one in 10 s.
+        "controller-manager.node-eviction-rate=10".to_owned(),
+    ];
     let cluster = Cluster::with(Options {
         set,
         ..Options::default()

@@ -229,14 +229,15 @@ fn open_log(spec: &Spec) -> anyhow::Result<std::fs::File> {
         .with_context(|| format!("open log {}", spec.log.display()))
 }
 
-/// Lets the kernel end the child when the supervisor dies, however it dies.
+/// Lets the kernel end the child when the supervisor dies, however it dies; and at once, since a stopped child would
+/// keep any other signal for later, and its addresses with it.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "a hook between fork and exec has no safe form")]
 fn end_with_parent(command: &mut Command) {
     // SAFETY: the hook makes one system call, which is safe between fork and exec.
     unsafe {
         command.pre_exec(|| {
-            rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).map_err(std::io::Error::from)
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)
         });
     }
 }
