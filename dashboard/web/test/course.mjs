@@ -63,6 +63,13 @@ async function edit(from, to) {
   if (!text.includes(from)) throw new Error(`${from} is not in the YAML`);
   await box.fill(text.replace(from, to));
   await button("Review changes").click();
+  // Whatever is still under way may have changed the status since: then the edit goes on top, as a person would do it.
+  const keep = page.getByRole("button", { name: /Keep my edit/ });
+  await keep.or(page.locator(".diff .add")).first().waitFor();
+  if (await keep.isVisible()) {
+    await keep.click();
+    await button("Review changes").click();
+  }
   await waitFor(".diff .add");
 }
 
@@ -151,7 +158,8 @@ await step("a log is followed", async () => {
 await step("a rollout is watched and undone", async () => {
   await create("Deployment and Service");
   await to("/?o=apps/v1/deployments/default/bootcamp");
-  await page.locator(".drawer .state", { hasText: "Available" }).first().waitFor({ timeout: 30_000 });
+  await page.getByRole("tab", { name: "Rollout" }).click();
+  await waitFor('[data-settled="true"]', { timeout: 40_000 });
   await edit("jocatalin/kubernetes-bootcamp:v1", "jocatalin/kubernetes-bootcamp:v2");
   await button("Apply").click();
   await page.getByRole("tab", { name: "Rollout" }).click();
