@@ -286,6 +286,11 @@ impl WatchCache {
         queue.is_empty().then_some(state.revision)
     }
 
+    /// How many watches run.
+    pub(super) fn watchers(&self) -> usize {
+        self.state.read().hub.watchers()
+    }
+
     pub(super) fn forget(&self, registration: &Registration) {
         self.state.write().hub.unregister(registration);
     }

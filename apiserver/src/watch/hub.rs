@@ -51,6 +51,7 @@ pub(super) struct Registration {
 #[derive(Default)]
 pub(super) struct Hub {
     next_id: u64,
+    watchers: usize,
     buckets: BTreeMap<Interest, BTreeMap<u64, Arc<Queue>>>,
     /// Which buckets a node's changes go to.
     nodes: BTreeMap<(usize, Box<str>), Vec<Interest>>,
@@ -63,6 +64,11 @@ pub(super) struct Fan {
 }
 
 impl Hub {
+    /// How many are registered.
+    pub const fn watchers(&self) -> usize {
+        self.watchers
+    }
+
     pub fn register(&mut self, interest: Interest, queue: Arc<Queue>) -> Registration {
         let id = self.next_id;
         self.next_id += 1;
@@ -76,6 +82,7 @@ impl Hub {
             }
         }
         bucket.insert(id, queue);
+        self.watchers += 1;
         Registration { interest, id }
     }
 
@@ -84,7 +91,9 @@ impl Hub {
         let Some(bucket) = self.buckets.get_mut(interest) else {
             return;
         };
-        bucket.remove(id);
+        if bucket.remove(id).is_some() {
+            self.watchers -= 1;
+        }
         if !bucket.is_empty() {
             return;
         }

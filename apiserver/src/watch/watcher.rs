@@ -18,8 +18,12 @@ use super::{
 };
 use crate::registry::{Converter, Start};
 
-/// How often a watch tells its progress, where anything moved.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a watch tells its progress at most, where anything moved.
+const MIN_BOOKMARK_INTERVAL: Duration = Duration::from_secs(1);
+/// And at least, however many there are: well before a client takes silence for a lost connection.
+const MAX_BOOKMARK_INTERVAL: Duration = Duration::from_secs(30);
+/// How many watches tell their progress in a second: a standing cluster pays for this, not for its size.
+const MAX_BOOKMARKS_PER_SECOND: f64 = 100.0;
 /// The most that one call of [`Watch::next`] returns.
 const MAX_TOLD_EVENTS: usize = 1_000;
 /// And its bytes; one event may be larger.
@@ -61,7 +65,7 @@ impl Watch {
     ) -> Result<Self, ApiError> {
         let kind = kind_of(resource);
         filter.node_names.sort_unstable();
-        let bookmark_at = cache.clock.monotonic() + BOOKMARK_INTERVAL;
+        let bookmark_at = cache.clock.monotonic() + MIN_BOOKMARK_INTERVAL;
         let mut watch = Self {
             cache,
             resource,
@@ -231,7 +235,7 @@ impl Watch {
 
     /// Everything has been told up to the latest revision: says so.
     fn bookmark(&mut self) -> Option<Event> {
-        self.bookmark_at = self.cache.clock.monotonic() + BOOKMARK_INTERVAL;
+        self.bookmark_at = self.cache.clock.monotonic() + bookmark_interval(self.cache.watchers());
         let revision = self
             .cache
             .progress(&self.queue)
@@ -318,4 +322,11 @@ impl Drop for Watch {
             self.cache.forget(registration);
         }
     }
+}
+
+/// How long a watch is silent about its progress, where so many run.
+fn bookmark_interval(watchers: usize) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "2^52 watches do not fit into memory")]
+    let shared = Duration::from_secs_f64(watchers as f64 / MAX_BOOKMARKS_PER_SECOND);
+    shared.clamp(MIN_BOOKMARK_INTERVAL, MAX_BOOKMARK_INTERVAL)
 }

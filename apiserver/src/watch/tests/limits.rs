@@ -124,6 +124,42 @@ async fn progress_is_told_only_where_something_moved() {
     assert!(quiet.is_err(), "nothing moved, nothing is told");
 }
 
+/// A standing cluster with many watches pays for a hundred bookmarks a second, not for one of each watch.
+#[tokio::test(start_paused = true)]
+async fn many_watches_tell_their_progress_less_often() {
+    const WATCHES: usize = 2_000;
+    let bench = Bench::new(1 << 20);
+    let elsewhere = Filter {
+        namespace: "ns9".to_owned(),
+        ..Filter::default()
+    };
+    let begin = || {
+        bench
+            .cache
+            .watch(kinds::POD, elsewhere.clone(), Start::Now { initial: true }, true)
+            .unwrap()
+    };
+    let mut others: Vec<_> = (1..WATCHES).map(|_| begin()).collect();
+    let mut watch = begin();
+    assert_eq!(watch.next().await.unwrap().unwrap()[0].kind, EventKind::Synced);
+    let mut seconds = Vec::new();
+    for version in 0..3 {
+        bench.put(0, version, &STATE).await;
+        let before = tokio::time::Instant::now();
+        let told = watch.next().await.unwrap().unwrap();
+        assert_eq!(told[0].kind, EventKind::Bookmark);
+        seconds.push(before.elapsed().as_secs());
+        others.truncate(if version == 1 { 0 } else { WATCHES });
+    }
+    assert_eq!(seconds, [1, 20, 20], "the third was set while all watched");
+    bench.put(0, 3, &STATE).await;
+    let alone = tokio::time::timeout(std::time::Duration::from_secs(2), watch.next()).await;
+    assert!(
+        alone.is_ok(),
+        "one that watches alone hears of progress each second"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn events_stay_out_of_the_window() {
     let bench = Bench::new(1 << 20);
